@@ -1,0 +1,97 @@
+"""Decide what one event leads to.  Start reading here.
+
+Pure: no clock, no store, no logging.  Called by intake.py inside the store's write transaction, in two steps, so
+that the store can read the windows of a whole batch at once:
+
+    examine   event, match, when       needs no memory
+    conclude  once, notify             reads and changes the rules' windows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from zennotify.core.model import Event, Names, Reason
+from zennotify.core.once import Window, WindowKey, pass_once, window_key
+from zennotify.core.rule import Rule, RuleSet
+from zennotify.errors import ExpressionError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """One message that one channel owes: becomes a delivery."""
+
+    channel: str
+    due: datetime
+    #: Messages that `once` held back before this one.
+    held_back: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one rule made of one event."""
+
+    rule: str
+    reason: Reason
+    detail: str = ""
+    duties: tuple[Duty, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A rule that the event got past `when` of, and the window that it will ask."""
+
+    rule: Rule
+    window: WindowKey | None
+
+
+def examine(event: Event, names: Names, rules: RuleSet) -> list[Passed | Decision]:
+    """Ask each candidate rule's `match` and `when`; what stops there for a reason worth keeping is a Decision."""
+    examined: list[Passed | Decision] = []
+    for rule in rules.candidates(event.type, names):
+        if not rule.matches(names):
+            continue
+        try:
+            if rule.when is not None and not rule.when(names):
+                continue
+        except ExpressionError as error:
+            examined.append(Decision(rule=rule.id, reason=Reason.ERROR, detail=str(error)))
+            continue
+        if not rule.enabled:
+            examined.append(Decision(rule=rule.id, reason=Reason.DISABLED))
+            continue
+        examined.append(Passed(rule, window_key(rule.id, rule.once, names) if rule.once else None))
+    return examined
+
+
+def conclude(
+    examined: Sequence[Passed | Decision], windows: Mapping[WindowKey, Window], now: datetime
+) -> tuple[list[Decision], dict[WindowKey, Window]]:
+    """Take each rule that passed through its remaining stages.
+
+    `windows` is what the rules remember; `now` is the event's arrival.  Returns the decisions, and the windows
+    that changed; `windows` itself stays as it is, so that an event which fails leaves no trace.
+    """
+    changed: dict[WindowKey, Window] = {}
+    decisions: list[Decision] = []
+    for item in examined:
+        if isinstance(item, Decision):
+            decisions.append(item)
+            continue
+        held_back = 0
+        if item.rule.once is not None and item.window is not None:
+            window = changed.get(item.window) or windows.get(item.window)
+            passes, held_back, changed[item.window] = pass_once(item.rule.once, window, now)
+            if not passes:
+                until = changed[item.window].until
+                decisions.append(
+                    Decision(
+                        rule=item.rule.id, reason=Reason.HELD_BACK, detail=f"once until {until.isoformat()}"
+                    )
+                )
+                continue
+        duties = tuple(Duty(channel=name, due=now, held_back=held_back) for name in item.rule.notify)
+        decisions.append(Decision(rule=item.rule.id, reason=Reason.NOTIFIED, duties=duties))
+    return decisions, changed

@@ -1,0 +1,179 @@
+"""The words of zennotify as values: event, decision, delivery, attempt, message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+#: What a rule or a template can name: `event`, `data`, `guest`, `center`, ...  Things may be made on demand.
+Names = Mapping[str, Any]
+
+#: A compiled `when`: True or False for these names; raises `errors.ExpressionError`, never "did not match".
+Predicate = Callable[[Names], bool]
+
+
+class Reason(StrEnum):
+    """What became of one rule and one event.  `not_matched` and `when_false` are never stored."""
+
+    NOT_MATCHED = "not_matched"
+    WHEN_FALSE = "when_false"
+    NOTIFIED = "notified"
+    ERROR = "error"
+    HELD_BACK = "held_back"
+    NO_RECIPIENT = "no_recipient"
+    DISABLED = "disabled"
+    FAILED = "failed"
+
+
+class Form(StrEnum):
+    """How a message is written."""
+
+    CHAT = "chat"
+    EMAIL = "email"
+    SMS = "sms"
+    JSON = "json"
+
+
+class Outcome(StrEnum):
+    """What one attempt came to."""
+
+    SENT = "sent"
+    TEMPORARY = "temporary"
+    PERMANENT = "permanent"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands.  A retry or a delay is only a later `due`, not a state."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that Zenoti told us."""
+
+    #: Our id: 32 hex digits, a hash of Zenoti's own key for the event.
+    id: str
+    #: `event_id` of the envelope (or `id`, where it has none), as sent.
+    event_id: str
+    #: `event_type` of the envelope, as sent.
+    type: str
+    #: `event_timestamp` in UTC; None where it cannot be read.
+    at: datetime | None
+    received_at: datetime
+    #: `data` of the envelope; fields that the catalog knows carry their meaning (see below).
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A rendered message, ready for one form.
+
+    `body` is plain text for sms and json, Markdown for chat, HTML for email.
+    """
+
+    title: str
+    body: str
+    form: Form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a channel says of one attempt."""
+
+    outcome: Outcome
+    #: For the operator: status and the provider's words, never a secret, at most 300 characters.
+    detail: str = ""
+    #: How long the provider asks us to wait before the next try.
+    retry_after: timedelta | None = None
+
+
+class Code(int):
+    """A number of Zenoti's that stands for a word, e.g. -2 for NoShow."""
+
+    words: Mapping[int, str]
+
+    def __new__(cls, value: int, words: Mapping[int, str]) -> Code:
+        """Make a code of a number and its table."""
+        code = super().__new__(cls, value)
+        code.words = words
+        return code
+
+    @property
+    def word(self) -> str:
+        """The word, or the number as text where the table has none: a code is never guessed."""
+        return self.words.get(int(self), str(int(self)))
+
+
+class YesNo(str):
+    """A "Yes" or "No" of Zenoti's: prints as sent, and is true or false."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return self.strip().casefold() in {"yes", "true"}
+
+
+class Placeholder(str):
+    """What a message says for a name that nobody knows ("a guest"): prints, but is not true."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Zone(StrEnum):
+    """How a time of Zenoti's is meant."""
+
+    UTC = "utc"
+    CENTER = "center"
+
+
+class TimeText(str):
+    """A time of Zenoti's: prints as sent, and knows which zone it is meant in."""
+
+    zone: Zone
+
+    def __new__(cls, text: str, zone: Zone) -> TimeText:
+        """Make a time of its text and its zone."""
+        value = super().__new__(cls, text)
+        value.zone = zone
+        return value
+
+
+#: What Zenoti writes for "no date" (samples, e.g. Guest.Created).
+NO_DATE = "0001-01-01T00:00:00"
+
+
+def read_time(text: str) -> datetime | None:
+    """Return the moment that an ISO text names, or None where it names none.
+
+    Takes 0 to 7 fractional digits, `T` or a blank, `Z` or an offset.  A text without an offset gives a naive
+    datetime: what zone it is meant in is for the caller to know.
+    """
+    text = text.strip()
+    if len(text) < 10 or text.startswith("0001-01-01"):
+        return None
+    head, dot, tail = text.partition(".")
+    if dot:  # Zenoti sends 7 fractional digits; Python reads at most 6
+        digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
+        text = f"{head}.{digits[:6]}{tail[len(digits) :]}" if digits else head + tail
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return an aware moment in UTC; a naive one is taken as UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,69 @@
+"""The stage `once`: at most one message per key and period."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from zennotify.core.match import keys_of
+from zennotify.core.model import Names
+from zennotify.core.path import Path
+
+#: How long after its period a window still knows how many messages it held back.
+REMEMBER_HELD = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """`once: {per, for}` of a rule."""
+
+    per: tuple[Path, ...]
+    period: timedelta
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WindowKey:
+    """Names one window: a rule's memory for one key."""
+
+    rule: str
+    stage: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What `once` remembers for one key."""
+
+    #: The period that the last message started ends here.
+    until: datetime
+    #: Messages held back since then.
+    held: int = 0
+
+    @property
+    def expires(self) -> datetime:
+        """When nothing needs this window any more."""
+        return self.until + REMEMBER_HELD if self.held else self.until
+
+
+def window_key(rule: str, once: Once, names: Names) -> WindowKey | None:
+    """Return the window that limits this rule for these names, or None: a null or missing key limits nothing."""
+    parts: list[list[str]] = []
+    for path in once.per:
+        keys = [
+            str(keys[-1][1]) for value in path.values(names) if value is not None and (keys := keys_of(value))
+        ]
+        if not keys:
+            return None
+        parts.append(keys)
+    return WindowKey(rule, "once", json.dumps(parts, ensure_ascii=False, separators=(",", ":")))
+
+
+def pass_once(once: Once, window: Window | None, now: datetime) -> tuple[bool, int, Window]:
+    """Say whether a message may pass at `now`, how many were held back before it, and what to remember.
+
+    The period runs from the arrival of the message that was let through and is not extended by those held back.
+    """
+    if window is not None and now < window.until:
+        return False, 0, replace(window, held=window.held + 1)
+    return True, window.held if window else 0, Window(until=now + once.period)

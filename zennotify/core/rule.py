@@ -1,0 +1,99 @@
+"""A rule, and a set of rules compiled so that an event meets only those that can concern it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from zennotify.core.match import Clause, Key, keys_of
+from zennotify.core.model import Names, Predicate
+from zennotify.core.once import Once
+from zennotify.core.path import Path
+
+#: Event types come from outside, so the memory of which rules listen to them is bounded.
+_MOST_TYPES = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule, checked and compiled."""
+
+    id: str
+    description: str = ""
+    enabled: bool = True
+    #: Event types, in lower case; `*` is a glob.
+    events: tuple[str, ...]
+    #: All must hold.
+    match: tuple[Clause, ...] = ()
+    when: Predicate | None = None
+    once: Once | None = None
+    #: Roles or channels, each once, in the file's order.
+    notify: tuple[str, ...]
+
+    def listens_to(self, event_type: str) -> bool:
+        """Return whether the rule listens to a type, given in lower case."""
+        return any(fnmatchcase(event_type, pattern) for pattern in self.events)
+
+    def matches(self, names: Names) -> bool:
+        """Return whether every clause of `match` holds."""
+        return all(clause.holds(names) for clause in self.match)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """The rules that listen to one event type, found by what one of their clauses must equal."""
+
+    #: For each path: the path, and the places of the rules that ask for a key there.
+    index: tuple[tuple[Path, dict[Key, list[int]]], ...]
+    #: Places of the rules without an equality clause.
+    others: tuple[int, ...]
+
+    def places(self, names: Names) -> list[int]:
+        places = set(self.others)
+        for path, rules in self.index:
+            for value in path.values(names):
+                for key in keys_of(value):
+                    places.update(rules.get(key, ()))
+        return sorted(places)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """All rules of one load, in the order of the files."""
+
+    #: Names this set of files; kept with each decision.
+    hash: str
+    rules: tuple[Rule, ...]
+    _buckets: dict[str, _Bucket] = field(default_factory=dict, compare=False, repr=False)
+
+    def candidates(self, event_type: str, names: Names) -> Iterable[Rule]:
+        """Yield the rules that can match, in order; their `match` has still to be asked."""
+        kind = event_type.casefold()
+        bucket = self._buckets.get(kind)
+        if bucket is None:
+            bucket = _make_bucket(self.rules, kind)
+            if len(self._buckets) < _MOST_TYPES:
+                self._buckets[kind] = bucket
+        return [self.rules[place] for place in bucket.places(names)]
+
+
+def _make_bucket(rules: Sequence[Rule], event_type: str) -> _Bucket:
+    listening = [(place, rule) for place, rule in enumerate(rules) if rule.listens_to(event_type)]
+    variety: dict[str, set[Key]] = {}
+    for _, rule in listening:
+        for clause in rule.match:
+            variety.setdefault(clause.path.text, set()).update(clause.equals)
+    index: dict[str, tuple[Path, dict[Key, list[int]]]] = {}
+    others: list[int] = []
+    for place, rule in listening:
+        equalities = [clause for clause in rule.match if clause.equals]
+        if not equalities:
+            others.append(place)
+            continue
+        # The path at which the rules differ most leaves the fewest candidates.
+        chosen = max(equalities, key=lambda clause: len(variety[clause.path.text]))
+        _, keys = index.setdefault(chosen.path.text, (chosen.path, {}))
+        for key in chosen.equals:
+            keys.setdefault(key, []).append(place)
+    return _Bucket(tuple(index.values()), tuple(others))

@@ -1,0 +1,59 @@
+"""The durable store: events, decisions, deliveries, attempts, windows, rule sets.
+
+One set of statements for SQLite and PostgreSQL.  Everything that writes goes through the one writer (writer.py)
+with the statements of transaction.py; reading.py reads.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from zennotify.store.engine import Lock, read_engine, sqlite_path, translated_errors, write_engine
+from zennotify.store.migrate import migrate
+from zennotify.store.reading import Reader
+from zennotify.store.writer import Writer
+
+__all__ = ["Reader", "Store", "Writer", "open_reader"]
+
+
+def open_reader(url: str) -> Reader:
+    """Open the store for reading only, beside a running daemon or without one; raises StoreError."""
+    return Reader(read_engine(url))
+
+
+class Store:
+    """An open store: the writer and the reader."""
+
+    def __init__(self, engine: Engine, reader: Reader, lock: Lock | None) -> None:
+        self._engine = engine
+        self._lock = lock
+        self.reader = reader
+        self.writer = Writer(engine)
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Lock and open the store, and bring its tables up to date.
+
+        Raises StoreLocked when another process has it, StoreError when it cannot be used.
+        """
+        path = sqlite_path(url)
+        lock = Lock(path) if path else None
+        engine = write_engine(url)
+        if lock is not None:
+            lock.take()
+        with translated_errors():
+            migrate(engine)
+        return cls(engine, Reader(read_engine(url)), lock)
+
+    @property
+    def was_unclean(self) -> bool:
+        """Whether the last process died without closing the store."""
+        return self._lock is not None and self._lock.was_unclean
+
+    def close(self) -> None:
+        """Finish what waits, close, and give the lock back."""
+        self.writer.stop()
+        self.reader.close()
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.release()

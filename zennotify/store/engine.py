@@ -1,0 +1,177 @@
+"""Opens the store: the file, its lock, its engines.
+
+SQLite: one process at a time (a lock file held by flock), one writing connection, any number of readers.  The
+lock file also tells whether the last owner closed the store: it holds the owner's process id while it is open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from zennotify.errors import StoreError, StoreLocked, StoreUnavailable
+
+#: Before this version, two connections that write at the same moment can corrupt a WAL store (sqlite.org/wal.html).
+FIRST_SOUND_SQLITE = (3, 51, 3)
+
+_WRITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # NORMAL may lose the last commits when the power fails
+    "PRAGMA busy_timeout=5000",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA secure_delete=ON",
+)
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of a sqlite URL, or None for another engine."""
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+def write_engine(url: str) -> Engine:
+    """Return the engine of the one writing connection."""
+    path = sqlite_path(url)
+    if path is None:
+        return create_engine(_psycopg(url), pool_size=2, max_overflow=0, pool_pre_ping=True)
+    _create_private(path)
+    engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    _begin_with(engine, "BEGIN IMMEDIATE", _WRITE_PRAGMAS)
+    return engine
+
+
+def read_engine(url: str) -> Engine:
+    """Return an engine that cannot write and never blocks the writer."""
+    path = sqlite_path(url)
+    if path is None:
+        return create_engine(
+            _psycopg(url), pool_size=2, max_overflow=4, execution_options={"postgresql_readonly": True}
+        )
+    if not path.exists():
+        raise StoreError(f"there is no store at {path} yet; start the daemon once: zennotify run")
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=4)
+    _begin_with(engine, "BEGIN", ("PRAGMA busy_timeout=5000",))
+    return engine
+
+
+def _psycopg(url: str) -> str:
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def _create_private(path: Path) -> None:
+    """Create the file so that only its owner reads it; SQLite gives its -wal and -shm the same mode."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreError(f"cannot open the store {path}: {error.strerror}") from error
+    os.fchmod(descriptor, 0o600)
+    os.close(descriptor)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)  # the file's name must survive a power cut, too
+    os.close(folder)
+
+
+def _begin_with(engine: Engine, begin: str, pragmas: tuple[str, ...]) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        for pragma in pragmas:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+
+class Lock:
+    """Holds the right to write to a SQLite store, from `take` until `release` or the process's end."""
+
+    def __init__(self, store: Path) -> None:
+        self.path = store.with_name(store.name + ".lock")
+        self._descriptor: int | None = None
+        #: Whether the last owner died without closing the store.
+        self.was_unclean = False
+
+    def take(self) -> None:
+        """Take the lock; raise StoreLocked with the owner's process id when it is held."""
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(f"cannot open the lock file {self.path}: {error.strerror}") from error
+        owner = os.read(descriptor, 32).decode(errors="replace").strip()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise StoreLocked(
+                f"zennotify is already running on this store (process {owner or 'unknown'}); stop it first"
+            ) from error
+        self.was_unclean = bool(owner)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back after the store was closed in order."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+#: SQLite errors after which nothing can be trusted: what was synced is unknown, or the file is broken.
+_FATAL = {"SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"}
+
+
+@contextlib.contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn the driver's errors into StoreUnavailable (may pass) or StoreError (will not)."""
+    try:
+        yield
+    except DBAPIError as error:
+        name = getattr(error.orig, "sqlite_errorname", "") or getattr(error.orig, "sqlstate", "") or ""
+        if name in _FATAL:
+            raise StoreError(
+                f"the store is damaged or its disk fails ({name}); see `zennotify check`"
+            ) from error
+        if is_passing(error):
+            raise StoreUnavailable(
+                f"the store cannot be used now ({name or type(error.orig).__name__})"
+            ) from error
+        raise
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Return whether the same statements may succeed later: disk full, locked, server away."""
+    name = str(getattr(error.orig, "sqlite_errorname", ""))
+    if name:
+        return name.startswith(
+            (
+                "SQLITE_FULL",
+                "SQLITE_BUSY",
+                "SQLITE_LOCKED",
+                "SQLITE_IOERR",
+                "SQLITE_READONLY",
+                "SQLITE_CANTOPEN",
+                "SQLITE_NOMEM",
+            )
+        )
+    return error.connection_invalidated or type(error.orig).__name__ in {
+        "OperationalError",
+        "SerializationFailure",
+        "DeadlockDetected",
+    }

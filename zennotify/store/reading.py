@@ -1,0 +1,280 @@
+"""What is read: lists and single rows, for the command line, the admin address and rendering.
+
+Every call opens a short read transaction of its own, which never blocks the writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, Select, func, select
+
+from zennotify.store.engine import translated_errors
+from zennotify.store.schema import (
+    PENDING,
+    UNDECIDED,
+    attempts,
+    decisions,
+    deliveries,
+    events,
+    from_micros,
+    quarantine,
+    rule_sets,
+    to_micros,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptView:
+    """One try of a delivery."""
+
+    started: datetime
+    finished: datetime | None
+    outcome: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryView:
+    """A delivery with its tries."""
+
+    id: str
+    event: str | None
+    window: str | None
+    rule: str
+    channel: str
+    state: str
+    reason: str
+    created: datetime
+    due: datetime
+    title: str | None
+    message: str | None
+    attempts: tuple[AttemptView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionView:
+    """What one rule made of an event, and the deliveries that came of it."""
+
+    rule: str
+    reason: str
+    detail: str
+    deliveries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventView:
+    """An event with its decisions."""
+
+    id: str
+    event_id: str
+    type: str
+    at: datetime | None
+    received: datetime
+    center: str | None
+    state: str
+    rule_set: str | None
+    body: bytes
+    decisions: tuple[DecisionView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineView:
+    """A body that could not become an event."""
+
+    id: int
+    received: datetime
+    reason: str
+    size: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What waits: undecided events, pending deliveries by channel, and when the oldest due one was due."""
+
+    undecided: int = 0
+    pending: dict[str, int] = field(default_factory=dict)
+    oldest_due: datetime | None = None
+
+
+class Reader:
+    """Reads the store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def events(
+        self,
+        *,
+        type: str | None = None,  # noqa: A002 - the contract's word
+        center: str | None = None,
+        since: datetime | None = None,
+        reason: str | None = None,
+        most: int = 50,
+    ) -> list[EventView]:
+        """Return events, newest first; `type` is compared without case, `*` is a glob at either end."""
+        query = select(events).order_by(events.c.seq.desc()).limit(most)
+        if type is not None:
+            query = query.where(func.lower(events.c.type).like(type.casefold().replace("*", "%")))
+        if center is not None:
+            query = query.where(func.lower(events.c.center) == center.casefold())
+        if since is not None:
+            query = query.where(events.c.received_at >= to_micros(since))
+        if reason is not None:
+            query = query.where(
+                events.c.id.in_(select(decisions.c.event).where(decisions.c.reason == reason))
+            )
+        return self._with_decisions(self._all(query))
+
+    def event(self, beginning: str) -> list[EventView]:
+        """Return the events whose id, or Zenoti's event_id, begins so; at most two."""
+        query = select(events).where(events.c.id.startswith(beginning, autoescape=True)).limit(2)
+        rows = self._all(query) or self._all(select(events).where(events.c.event_id == beginning).limit(2))
+        return self._with_decisions(rows)
+
+    def deliveries(
+        self,
+        *,
+        channel: str | None = None,
+        state: str | None = None,
+        since: datetime | None = None,
+        most: int = 50,
+    ) -> list[DeliveryView]:
+        """Return deliveries, newest first."""
+        query = select(deliveries).order_by(deliveries.c.created.desc(), deliveries.c.id).limit(most)
+        if channel is not None:
+            query = query.where(deliveries.c.channel == channel)
+        if state is not None:
+            query = query.where(deliveries.c.state == state)
+        if since is not None:
+            query = query.where(deliveries.c.created >= to_micros(since))
+        return self._with_attempts(self._all(query))
+
+    def delivery(self, beginning: str) -> list[DeliveryView]:
+        """Return the deliveries whose id begins so; at most two."""
+        query = select(deliveries).where(deliveries.c.id.startswith(beginning, autoescape=True)).limit(2)
+        return self._with_attempts(self._all(query))
+
+    def quarantine(self, *, most: int = 50) -> list[QuarantineView]:
+        """Return quarantined bodies, newest first."""
+        rows = self._all(select(quarantine).order_by(quarantine.c.id.desc()).limit(most))
+        return [
+            QuarantineView(
+                id=row.id,
+                received=from_micros(row.received_at),
+                reason=row.reason,
+                size=row.size,
+                body=bytes(row.body),
+            )
+            for row in rows
+        ]
+
+    def backlog(self) -> Backlog:
+        """Return what waits."""
+        undecided = self._all(select(func.count()).select_from(events).where(events.c.state == UNDECIDED))
+        pending = self._all(
+            select(
+                deliveries.c.channel, func.count().label("waiting"), func.min(deliveries.c.due).label("due")
+            )
+            .where(deliveries.c.state == PENDING)
+            .group_by(deliveries.c.channel)
+        )
+        oldest = min((row.due for row in pending), default=None)
+        return Backlog(
+            undecided=undecided[0][0],
+            pending={row.channel: row.waiting for row in pending},
+            oldest_due=None if oldest is None else from_micros(oldest),
+        )
+
+    def rule_set(self, rules_hash: str) -> str | None:
+        """Return the kept sources of a rule set."""
+        rows = self._all(select(rule_sets.c.sources).where(rule_sets.c.hash == rules_hash))
+        return rows[0].sources if rows else None
+
+    def last_rule_set(self) -> tuple[str, str] | None:
+        """Return hash and sources of the rule set that came into force last."""
+        rows = self._all(
+            select(rule_sets.c.hash, rule_sets.c.sources).order_by(rule_sets.c.used_at.desc()).limit(1)
+        )
+        return (rows[0].hash, rows[0].sources) if rows else None
+
+    def quick_check(self) -> str | None:
+        """Return what SQLite finds wrong in its file, or None; other engines check themselves."""
+        if self._engine.dialect.name != "sqlite":
+            return None
+        with translated_errors(), self._engine.connect() as connection:
+            answer = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+        return None if answer == "ok" else answer
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _all(self, query: Select[Any]) -> Sequence[Any]:
+        with translated_errors(), self._engine.connect() as connection:
+            return connection.execute(query).all()
+
+    def _with_decisions(self, rows: Sequence[Any]) -> list[EventView]:
+        ids = [row.id for row in rows]
+        made = self._all(select(decisions).where(decisions.c.event.in_(ids)).order_by(decisions.c.id))
+        owed = self._all(
+            select(deliveries.c.id, deliveries.c.event, deliveries.c.rule).where(deliveries.c.event.in_(ids))
+        )
+        return [
+            EventView(
+                id=row.id,
+                event_id=row.event_id,
+                type=row.type,
+                at=None if row.at is None else from_micros(row.at),
+                received=from_micros(row.received_at),
+                center=row.center,
+                state=row.state,
+                rule_set=row.rule_set,
+                body=bytes(row.body),
+                decisions=tuple(
+                    DecisionView(
+                        rule=decision.rule,
+                        reason=decision.reason,
+                        detail=decision.detail,
+                        deliveries=tuple(o.id for o in owed if o.event == row.id and o.rule == decision.rule),
+                    )
+                    for decision in made
+                    if decision.event == row.id
+                ),
+            )
+            for row in rows
+        ]
+
+    def _with_attempts(self, rows: Sequence[Any]) -> list[DeliveryView]:
+        ids = [row.id for row in rows]
+        tries = self._all(select(attempts).where(attempts.c.delivery.in_(ids)).order_by(attempts.c.number))
+        return [
+            DeliveryView(
+                id=row.id,
+                event=row.event,
+                window=row.window,
+                rule=row.rule,
+                channel=row.channel,
+                state=row.state,
+                reason=row.reason,
+                created=from_micros(row.created),
+                due=from_micros(row.due),
+                title=row.title,
+                message=row.message,
+                attempts=tuple(
+                    AttemptView(
+                        started=from_micros(one.started),
+                        finished=None if one.finished is None else from_micros(one.finished),
+                        outcome=one.outcome,
+                        detail=one.detail,
+                    )
+                    for one in tries
+                    if one.delivery == row.id
+                ),
+            )
+            for row in rows
+        ]

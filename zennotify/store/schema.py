@@ -1,0 +1,160 @@
+"""The tables.  One definition for SQLite and PostgreSQL; migrations/ brings an older store here.
+
+Times are microseconds since 1970 in UTC: integers sort and compare alike in both engines.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    literal_column,
+)
+
+# Literals in the SQL, not parameters: an engine uses a partial index only for a condition that it can read.
+UNDECIDED: ColumnElement[str] = literal_column("'undecided'")
+PENDING: ColumnElement[str] = literal_column("'pending'")
+SENDING: ColumnElement[str] = literal_column("'sending'")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+metadata = MetaData()
+#: SQLite numbers rows by itself only in a column of this very type.
+_RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", _RowNumber, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("center", Text),
+    Column("at", BigInteger),
+    Column("received_at", BigInteger, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("state", Text, nullable=False),  # undecided, decided, failed
+    Column("tries", Integer, nullable=False, default=0),
+    Column("rule_set", Text),
+    Column("body", LargeBinary, nullable=False),
+    Index("events_id", "id", unique=True),
+    Index("events_fingerprint", "fingerprint", "received_at"),
+    Index("events_received", "received_at"),
+)
+# Only what waits is in this index, so that finding it costs the same whatever is stored.
+Index(
+    "events_undecided",
+    events.c.seq,
+    sqlite_where=events.c.state == UNDECIDED,
+    postgresql_where=events.c.state == UNDECIDED,
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("event", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False, default=""),
+    Index("decisions_event", "event"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("event", Text),
+    Column("window", Text),
+    Column("rule", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("recipient", Text, nullable=False, default=""),
+    Column("step", Integer, nullable=False, default=0),
+    Column("rule_set", Text, nullable=False),
+    Column("held_back", Integer, nullable=False, default=0),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("created", BigInteger, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("lease", Text),
+    Column("lease_until", BigInteger),
+    Column("title", Text),
+    Column("message", Text),
+    Index("deliveries_event", "event"),
+    Index("deliveries_created", "created"),
+)
+Index(
+    "deliveries_pending",
+    deliveries.c.channel,
+    deliveries.c.due,
+    sqlite_where=deliveries.c.state == PENDING,
+    postgresql_where=deliveries.c.state == PENDING,
+)
+Index(
+    "deliveries_sending",
+    deliveries.c.lease_until,
+    sqlite_where=deliveries.c.state == SENDING,
+    postgresql_where=deliveries.c.state == SENDING,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("delivery", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("started", BigInteger, nullable=False),
+    Column("finished", BigInteger),
+    Column("outcome", Text),
+    Column("detail", Text, nullable=False, default=""),
+)
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("stage", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    Column("held", Integer, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Index("windows_expires", "expires"),
+)
+
+rule_sets = Table(
+    "rule_sets",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("sources", Text, nullable=False),
+    Column("used_at", BigInteger, nullable=False),
+)
+
+
+def to_micros(moment: datetime) -> int:
+    """Return an aware moment as microseconds since 1970."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    """Return microseconds since 1970 as a moment in UTC."""
+    return _EPOCH + timedelta(microseconds=micros)

@@ -1,0 +1,252 @@
+"""The one thread that writes, and its group commit.
+
+Everything that waits at the same moment goes into one transaction: new events first, then decisions, then what
+the outbox has to say.  Who asks gets an answer after the commit.  A statement that fails on its own account spoils
+only itself: the transaction is rolled back and its parts are done again one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Engine
+
+from zennotify.errors import StoreError, StoreUnavailable
+from zennotify.store.engine import translated_errors
+from zennotify.store.transaction import Transaction
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+#: No further lane is asked once a transaction has worked this long (seconds), so that an answer is not kept waiting.
+_LONGEST_WORK = 0.05
+#: Seconds until the next try while the store is unavailable.
+_PAUSE = 0.25
+
+
+class _Waiting(Generic[Item]):
+    """An item, and who wants to know what became of it."""
+
+    __slots__ = ("future", "item", "loop")
+
+    def __init__(self, item: Item, future: Any, loop: asyncio.AbstractEventLoop | None) -> None:
+        self.item = item
+        self.future = future
+        self.loop = loop
+
+
+class Lane(Generic[Item, Answer]):
+    """One kind of work for the writer.  `handle` runs in the writer's thread, inside a transaction."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        handle: Callable[[Transaction, list[Item]], Sequence[Answer]],
+        *,
+        most: int,
+        committed: Callable[[list[Item], Sequence[Answer]], None] | None = None,
+        failed: Callable[[list[Item], Exception], None] | None = None,
+    ) -> None:
+        self._writer = writer
+        self._waiting: deque[_Waiting[Item]] = deque()
+        self.handle = handle
+        #: The most items of one transaction.
+        self.most = most
+        #: Called in the writer's thread after the commit.
+        self.committed = committed
+        #: Called in the writer's thread when the items were given up.
+        self.failed = failed
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, item: Item) -> None:
+        """Add an item that nobody waits for; from any thread."""
+        self._writer.add(self._waiting, _Waiting(item, None, None))
+
+    async def ask(self, item: Item) -> Answer:
+        """Add an item and wait for its commit; raises StoreUnavailable or what `handle` raised."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        self._writer.add(self._waiting, _Waiting(item, future, loop))
+        return await future
+
+    def ask_and_wait(self, item: Item) -> Answer:
+        """Do as `ask` does, from a thread other than the loop's."""
+        future: Future[Answer] = Future()
+        self._writer.add(self._waiting, _Waiting(item, future, None))
+        return future.result()
+
+    def take(self) -> list[_Waiting[Item]]:
+        """Return the oldest items, without those whose asker has left."""
+        taken: list[_Waiting[Item]] = []
+        while self._waiting and len(taken) < self.most:
+            waiting = self._waiting.popleft()
+            if waiting.future is None or not waiting.future.cancelled():
+                taken.append(waiting)
+        return taken
+
+
+_Work = tuple[Lane[Any, Any], list[_Waiting[Any]]]
+
+
+class Writer:
+    """Runs the lanes, in the order in which they were made."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lanes: list[Lane[Any, Any]] = []
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        #: Called in the writer's thread when it cannot go on; the process must end.
+        self.on_death: Callable[[Exception], None] = lambda error: None
+
+    def lane(
+        self,
+        handle: Callable[[Transaction, list[Item]], Sequence[Answer]],
+        *,
+        most: int,
+        committed: Callable[[list[Item], Sequence[Answer]], None] | None = None,
+        failed: Callable[[list[Item], Exception], None] | None = None,
+    ) -> Lane[Item, Answer]:
+        """Add a kind of work, behind those that there are; before `start`."""
+        lane = Lane(self, handle, most=most, committed=committed, failed=failed)
+        self._lanes.append(lane)
+        return lane
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Do what waits, then end the thread."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def add(self, queue: deque[Any], waiting: _Waiting[Any]) -> None:
+        """Put work into a lane's queue and wake the thread."""
+        with self._wake:
+            queue.append(waiting)
+            self._wake.notify()
+
+    def _run(self) -> None:
+        try:
+            while self._wait():
+                self._transact()
+        except Exception as error:  # the last resort: the process must not live on without its writer
+            self._give_up(error)
+
+    def _wait(self) -> bool:
+        with self._wake:
+            while not any(self._lanes):
+                if self._stopping:
+                    return False
+                self._wake.wait()
+        return True
+
+    def _transact(self) -> None:
+        works: list[_Work] = []
+        try:
+            answers = self._commit(works)
+        except StoreUnavailable as error:
+            self._fail(works, error)
+            self._pause()
+        except StoreError:
+            raise
+        except Exception:
+            self._one_by_one(works)
+        else:
+            self._succeed(works, answers)
+
+    def _commit(self, works: list[_Work]) -> list[Sequence[Any]]:
+        answers: list[Sequence[Any]] = []
+        began = time.monotonic()
+        with translated_errors(), self._engine.begin() as connection:
+            transaction = Transaction(connection)
+            for lane in self._lanes:
+                batch = lane.take()
+                if not batch:
+                    continue
+                works.append((lane, batch))
+                answers.append(lane.handle(transaction, [waiting.item for waiting in batch]))
+                if time.monotonic() - began > _LONGEST_WORK:
+                    break
+        return answers
+
+    def _one_by_one(self, works: list[_Work]) -> None:
+        for lane, batch in works:
+            for waiting in batch:
+                work = [(lane, [waiting])]
+                try:
+                    with translated_errors(), self._engine.begin() as connection:
+                        answer = lane.handle(Transaction(connection), [waiting.item])
+                except StoreUnavailable as error:
+                    self._fail(work, error)
+                except StoreError:
+                    raise
+                except Exception as error:  # the last resort: the process must not live on without its writer
+                    self._fail(work, error)
+                else:
+                    self._succeed(work, [answer])
+
+    def _succeed(self, works: list[_Work], answers: list[Sequence[Any]]) -> None:
+        done: list[tuple[_Waiting[Any], Any]] = []
+        for (lane, batch), answer in zip(works, answers, strict=True):
+            if lane.committed is not None:
+                lane.committed([waiting.item for waiting in batch], answer)
+            done.extend((waiting, one) for waiting, one in zip(batch, answer, strict=False) if waiting.future)
+        _tell(done, _set_result)
+
+    def _fail(self, works: list[_Work], error: Exception) -> None:
+        failed: list[tuple[_Waiting[Any], Any]] = []
+        for lane, batch in works:
+            if lane.failed is not None:
+                lane.failed([waiting.item for waiting in batch], error)
+            failed.extend((waiting, error) for waiting in batch if waiting.future)
+        _tell(failed, _set_exception)
+
+    def _pause(self) -> None:
+        with self._wake:
+            if not self._stopping:
+                self._wake.wait_for(lambda: self._stopping, timeout=_PAUSE)
+
+    def _give_up(self, error: Exception) -> None:
+        for lane in self._lanes:
+            self._fail([(lane, lane.take())], StoreUnavailable("the writer has died"))
+        self.on_death(error)
+
+
+def _tell(results: list[tuple[_Waiting[Any], Any]], give: Callable[[Any, Any], None]) -> None:
+    """Give results to who waits; those on the event loop in one call, as waking it costs more than the rest."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Any, Any]]] = {}
+    for waiting, result in results:
+        if waiting.loop is None:
+            give(waiting.future, result)
+        else:
+            by_loop.setdefault(waiting.loop, []).append((waiting.future, result))
+    for loop, pairs in by_loop.items():
+        loop.call_soon_threadsafe(_give_all, pairs, give)
+
+
+def _give_all(pairs: list[tuple[Any, Any]], give: Callable[[Any, Any], None]) -> None:
+    for future, result in pairs:
+        if not future.done():
+            give(future, result)
+
+
+def _set_result(future: Any, result: Any) -> None:
+    future.set_result(result)
+
+
+def _set_exception(future: Any, error: Exception) -> None:
+    future.set_exception(error)

@@ -1,0 +1,179 @@
+"""What does this body say?  Raw bytes of a webhook -> an Envelope, or the reason why there is none.
+
+Strict where two readers could understand two things (duplicate keys, NaN, other encodings than UTF-8) and where
+work could explode (depth, number of values); tolerant of everything that Zenoti may add.  The receiver calls
+this for each authentic body: it is the hot path.  Pure; `read_envelope` never raises.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, Final, NoReturn
+
+from zennotify.core.model import as_utc, read_time
+
+MAX_DEPTH: Final = 32
+MAX_NODES: Final = 20_000
+#: The longest id and the longest event type, in characters.
+MAX_TEXT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One event as Zenoti wrapped it."""
+
+    #: Zenoti's `event_id`, or `id` where there is none.
+    event_id: str
+    type: str
+    #: `event_timestamp` in UTC; None where it cannot be read.
+    at: datetime | None
+    data: dict[str, Any]
+    #: Equal for two envelopes that say the same: a hash of type, timestamp and data.
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Why a body holds no event; the reason is a fixed word of ours, never a part of the body."""
+
+    reason: str
+
+
+class _NotStrictError(Exception):
+    """The text is JSON for Python, but not for everybody."""
+
+
+def read_envelope(body: bytes) -> Envelope | Unusable:
+    """Return what a body says, or why it says nothing that we can use."""
+    try:
+        document = _parse(body)
+    except (ValueError, RecursionError, _NotStrictError):
+        # ValueError: bad UTF-8, bad JSON, a number of thousands of digits
+        return Unusable("bad_json")
+    if isinstance(document, dict):
+        return _envelope(document)
+    return document if isinstance(document, Unusable) else Unusable("not_an_object")
+
+
+def _envelope(document: dict[str, Any]) -> Envelope | Unusable:
+    event_id = _event_id(document)
+    if isinstance(event_id, Unusable):
+        return event_id
+    kind = document.get("event_type")
+    if kind is None or kind == "":
+        return Unusable("missing_event_type")
+    if not isinstance(kind, str):
+        return Unusable("bad_type:event_type")
+    if len(kind) > MAX_TEXT:
+        return Unusable("too_long:event_type")
+    data = document.get("data")
+    if data is None:
+        return Unusable("missing_data")
+    if not isinstance(data, dict):
+        return Unusable("bad_type:data")
+    stamp = document.get("event_timestamp")
+    canonical = _encode([kind.casefold(), stamp, data])
+    fingerprint = blake2b(canonical.encode(), digest_size=16).hexdigest()
+    return Envelope(event_id, kind, _moment(stamp), data, fingerprint)
+
+
+def _event_id(document: dict[str, Any]) -> str | Unusable:
+    """Return the event's own id; without one, the id of the call."""
+    for field in ("event_id", "id"):
+        value = document.get(field)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if value is None or value == "":
+            continue
+        if not isinstance(value, str):
+            return Unusable(f"bad_type:{field}")
+        if len(value) > MAX_TEXT:
+            return Unusable(f"too_long:{field}")
+        if value.isspace():
+            continue
+        return value
+    return Unusable("missing_id")
+
+
+def _moment(stamp: object) -> datetime | None:
+    moment = read_time(stamp) if isinstance(stamp, str) else None
+    try:
+        return as_utc(moment) if moment is not None else None
+    except OverflowError:  # the last hours of the year 9999, west of Greenwich
+        return None
+
+
+# --- strict JSON
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object; two equal keys (also when one was written with escapes) are refused."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise _NotStrictError
+    return result
+
+
+def _number(text: str) -> float:
+    """Refuse 1e999, which would become infinite."""
+    value = float(text)
+    if value in _INFINITE:
+        raise _NotStrictError
+    return value
+
+
+def _refuse(_word: str) -> NoReturn:
+    """Refuse NaN, Infinity and -Infinity."""
+    raise _NotStrictError
+
+
+_INFINITE = (float("inf"), float("-inf"))
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number, parse_constant=_refuse).decode
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+#: An escape that may leave half a character or a NUL in a text.
+_BAD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_BAD_CHARACTER = re.compile("[\ud800-\udfff\x00]")
+
+
+def _parse(body: bytes) -> Any:
+    """Return the document in a body (or Unusable); raises for what is not strict JSON."""
+    document = _decode(body.decode())
+    if document is None:  # null is valid JSON that says nothing
+        raise _NotStrictError
+    # Each container costs a bracket and each further value a comma, so that these counts bound depth and
+    # nodes from above; they are far cheaper than a walk, and nearly always small enough.
+    containers = body.count(b"{") + body.count(b"[")
+    if containers > MAX_DEPTH or containers + body.count(b",") >= MAX_NODES:
+        depth, nodes = _measure(document)
+        if depth > MAX_DEPTH:
+            raise _NotStrictError
+        if nodes > MAX_NODES:
+            return Unusable("too_many_nodes")
+    return _cleaned(document) if _BAD_ESCAPE.search(body) else document
+
+
+def _measure(document: Any) -> tuple[int, int]:
+    """Return depth and number of values; level by level, so that nothing recurses."""
+    depth = nodes = 0
+    level = [document]
+    while level:
+        nodes += len(level)
+        containers = [value for value in level if isinstance(value, dict | list)]
+        depth += bool(containers)
+        level = [v for c in containers for v in (c.values() if isinstance(c, dict) else c)]
+    return depth, nodes
+
+
+def _cleaned(value: Any) -> Any:
+    """Return a value whose texts can be stored anywhere: half characters and NULs become U+FFFD."""
+    if isinstance(value, str):
+        return _BAD_CHARACTER.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return _object([(_cleaned(key), _cleaned(item)) for key, item in value.items()])
+    return value

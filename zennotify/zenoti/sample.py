@@ -1,0 +1,107 @@
+"""The documented example events, as they are or stamped with the present time.  Used by simulate and the demo."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from importlib import resources
+from typing import Any
+
+from zennotify.core.model import TimeText, Zone, as_utc, read_time
+from zennotify.zenoti.catalog import give_meaning
+
+#: Ids that name one occasion: made anew when a sample is stamped, so that it is a new booking and not the same again.
+_OCCASION_IDS = (
+    "appointment_group_id",
+    "invoice_id",
+    "invoice_item_id",
+    "registration_id",
+    "session_id",
+    "sesion_id",
+)
+#: Sample times move by whole quarters of an hour, so that they stay times that people make appointments for.
+_QUARTER = timedelta(minutes=15)
+
+
+def sample_names() -> list[str]:
+    """Return the names of all samples; a name is an event type, for some with a variant behind it."""
+    return sorted(
+        file.name.removesuffix(".json") for file in _folder().iterdir() if file.name.endswith(".json")
+    )
+
+
+def load_sample(name: str) -> dict[str, Any]:
+    """Return the sample's whole body (envelope and data); raise KeyError with a sentence for an unknown name."""
+    names = {known.casefold(): known for known in sample_names()}
+    known = names.get(name.casefold())
+    if known is None:
+        near = difflib.get_close_matches(name.casefold(), names, n=1)
+        hint = f"; did you mean {names[near[0]]}?" if near else f"; there are: {', '.join(names.values())}"
+        raise KeyError(f"there is no sample {name!r}{hint}")
+    body: dict[str, Any] = json.loads((_folder() / f"{known}.json").read_bytes())
+    return body if "event_type" in body else _envelope(known, body)
+
+
+def _folder() -> resources.abc.Traversable:
+    return resources.files("zennotify.zenoti") / "samples"
+
+
+def _envelope(event_type: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Wrap a sample that Zenoti's documentation shows without its envelope."""
+    return {
+        "id": "62399ceda961750e01dd0002",
+        "event_id": "62399ceda961750e01dd0001",
+        "event_schema": "v1",
+        "event_resource": None,
+        "event_type": event_type,
+        "event_timestamp": "2022-03-22T09:54:53.3484785Z",
+        "data": data,
+    }
+
+
+def stamp(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Return the event as if it happened `now`: new ids, and every known time moved along."""
+    # The first eight digits of Zenoti's ids are the event's unix time (seen in all samples).
+    seed = f"{int(now.timestamp()):08x}{secrets.token_hex(6)}"
+    stamped = json.loads(json.dumps(body))
+    then = read_time(str(body.get("event_timestamp") or ""))
+    stamped |= {
+        "id": f"{seed}0002",
+        "event_id": f"{seed}0001",
+        "event_timestamp": f"{now:%Y-%m-%dT%H:%M:%S.%f}Z",
+    }
+    data = stamped.get("data")
+    if isinstance(data, dict):
+        give_meaning(str(stamped.get("event_type")), data, Zone.CENTER)
+        moved = (now - as_utc(then)) // _QUARTER * _QUARTER if then else timedelta(0)
+        stamped["data"] = _moved(data, moved)
+        _renew_ids(stamped["data"])
+    return stamped  # type: ignore[no-any-return]
+
+
+def _moved(value: Any, by: timedelta) -> Any:
+    if isinstance(value, TimeText):
+        moment = read_time(value)
+        return (moment + by).isoformat() if moment else str(value)
+    if isinstance(value, dict):
+        return {name: _moved(item, by) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_moved(item, by) for item in value]
+    return value
+
+
+def _renew_ids(data: dict[str, Any]) -> None:
+    for name in _OCCASION_IDS:
+        old = data.get(name)
+        if isinstance(old, str):
+            data[name] = _uuid()
+        elif isinstance(old, int):
+            data[name] = secrets.randbelow(10**9)
+
+
+def _uuid() -> str:
+    digits = secrets.token_hex(16)
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
