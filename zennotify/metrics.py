@@ -53,6 +53,12 @@ class Metrics:
             "Requests whose signature was wrong (verify: record counts only)",
             registry=r,
         )
+        self.template_errors = Counter(
+            "zennotify_template_errors",
+            "Messages sent plain because their template failed",
+            ["rule"],
+            registry=r,
+        )
         self.reload_success = Gauge(
             "zennotify_reload_success", "1 if the last load of the rules was good", registry=r
         )

@@ -41,7 +41,7 @@ _WORDS = {
 }
 # No leading zero and no plus: 0123 is an id and +12065550100 is a telephone number.
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,99})|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
-_DECIMAL = re.compile(r"-?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_DECIMAL = re.compile(r"-?(?:\.[0-9]{1,99}|(?:0|[1-9][0-9]{0,99})(?:\.[0-9]{0,99})?)(?:[eE][-+]?[0-9]{1,9})?")
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -75,12 +75,28 @@ class Document:
         """Return a Problem at the value at `path`, or at its key."""
         return Problem(self.name, *self.where(path, key=key), message, warning)
 
+    def where_in(self, path: Iterable[Step], line: int) -> tuple[int, int]:
+        """Return where a line (from 1) of the text at `path` stands, as far as YAML lets us know."""
+        if self._root is None:
+            return 0, 0
+        node = self._find(path)[1]
+        row = node.start_mark.line + line
+        if not isinstance(node, ScalarNode) or node.style != "|" or line < 1 or row >= len(self._lines):
+            return self.where(path)
+        return row + 1, len(self._lines[row]) - len(self._lines[row].lstrip()) + 1
+
+    def is_blank(self, path: Iterable[Step]) -> bool:
+        """Say whether nothing at all stands at `path`: neither a value nor the word `null`."""
+        node = self._find(path)[1] if self._root is not None else None
+        return isinstance(node, ScalarNode) and not node.style and not node.value
+
     def comment_after(self, path: Iterable[Step]) -> str:
         """Return the comment that ends the line of the value at `path`, with its `#`, or nothing."""
         if self._root is None:
             return ""
-        mark = self._find(path)[1].end_mark
-        if mark.line >= len(self._lines):
+        node = self._find(path)[1]
+        mark = node.end_mark
+        if mark.line >= len(self._lines) or getattr(node, "style", None) in ("|", ">"):
             return ""
         rest = self._lines[mark.line][mark.column :].strip()
         return rest if rest.startswith("#") else ""
@@ -165,6 +181,23 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean `{by_fold[near[0]]}`?" if near else ""
 
 
+def kind(value: object) -> str:
+    """Return what a value is, in words, without the value."""
+    match value:
+        case None:
+            return "nothing (null)"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
 def parse_duration(value: object) -> timedelta:
     """Read `90s`, `15m`, `24h` or `30d`; ValueError has a sentence (without the value) for all else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -231,10 +264,13 @@ class _Builder:
         self._aliases = 0
         self._expanded = 0
         self._inside_alias = 0
+        self._outermost: Node
 
     def build(self, node: Node, depth: int) -> Any:
         alias = id(node) in self._seen
         self._seen.add(id(node))
+        if alias and not self._inside_alias:
+            self._outermost = node
         if alias or self._inside_alias:
             self._bound(node, new=alias)
         if isinstance(node, ScalarNode):
@@ -276,7 +312,7 @@ class _Builder:
             if key in value:
                 first = next(k for k, _ in node.value if k.value == key).start_mark.line + 1
                 self._add(key_node, f"`{key[:60]}` is given twice: already on line {first}")
-            elif key == "<<" and key_node.style is None:
+            elif key == "<<" and not key_node.style:
                 self._add(key_node, "`<<` does not merge here; write the keys out")
             elif not key:
                 self._add(key_node, "a key is missing before the `:`")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from pydantic import BaseModel, ValidationError
 from zennotify import yamlfile
 from zennotify.config import checks, model
 from zennotify.config.secrets import Filling, Place
-from zennotify.config.values import kind, shown
+from zennotify.config.values import shown
 from zennotify.errors import ConfigError, Problem
+from zennotify.yamlfile import kind
 
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "server": model.ServerConfig,
@@ -24,6 +26,8 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
 }
 #: Without these a section cannot be read, so that one whose secret is missing stays, empty.
 _NEEDED = {"url", "key"}
+_MEANT = re.compile(r"#[^\s#]")
+_MAY_BE_EMPTY = {"server", "admin", "store", "channels"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,34 +75,123 @@ class _Loading:
 
     def finish(self) -> ConfigFile:
         """Return the result, or raise ConfigError."""
-        for place, sentence in self._filling.wrong.items():
-            self._error(place, sentence)
-        # What cannot be used is left out, so that what hangs together is still checked.
-        unread = {place for place in self._filling.missing if place[-1] not in _NEEDED}
-        config, wrong = self._validate({*unread, *self._filling.wrong})
-        known_wrong = {*wrong, *self._filling.wrong, *self._filling.missing}
-        found = checks.check(config, self._written, known_wrong)
-        self._errors += (self._problem(place, sentence) for place, sentence in found.errors)
+        self._say(self._filling.wrong.items())
+        unfilled = self._filling.wrong.keys() | self._filling.missing.keys()
+        config, wrong = self._validate({place for place in unfilled if place[-1] not in _NEEDED})
+        found = checks.check(config, self._read({}), self._written, wrong | unfilled)
+        self._say(found.errors)
+        said = (*found.warnings, *self._filling.warnings.items(), *_comments(self._document))
+        warnings = [self._problem(place, sentence, warning=True) for place, sentence in said]
         if self._errors or config is None:
-            raise ConfigError(sorted(self._errors))
-        warnings = [*found.warnings, *self._filling.warnings.items()]
+            raise ConfigError(sorted({*self._errors, *warnings}))
         return ConfigFile(
             config=config,
-            warnings=tuple(sorted(self._problem(*said, warning=True) for said in warnings)),
+            warnings=tuple(sorted(warnings)),
             missing={place: self._problem(place, said) for place, said in self._filling.missing.items()},
             _document=self._document,
         )
 
     def _validate(self, left_out: set[Place]) -> tuple[model.Config | None, set[Place]]:
-        """Return the Config and where it is wrong; None where too much is wrong even to go on checking."""
-        wrong: set[Place] = set()
-        for _ in range(3):
-            tree, moved = _leave_out(self._tree, left_out | wrong)
+        """Return the Config, without what is wrong, and where that is.
+
+        What cannot be used is left out and the rest is read again, so that what hangs together is still checked.
+        """
+        wrong: set[Place] = set(left_out)
+        for attempt in range(3):
             try:
-                return model.Config.model_validate(tree, context={"folder": self._folder}), wrong
+                return self._read(_without(self._tree, wrong)), wrong
             except ValidationError as error:
                 for detail in error.errors(include_url=False):
-                    place = self._place(detail["loc"], moved)
-                    if not wrong:
-                        self._explain(place, dict(detail))
-                    wrong_now = {*wrong, place[:-1] if detail["type"] == "missing" else place}
+                    place: Place = detail["loc"]
+                    missing = detail["type"] == "missing"
+                    wrong = wrong | {place[:-1] if missing else place}
+                    if attempt == 0:
+                        self._errors.append(self._explain(place, dict(detail)))
+        return None, wrong
+
+    def _read(self, tree: Any) -> model.Config:
+        return model.Config.model_validate(tree, context={"folder": self._folder})
+
+    def _explain(self, place: Place, detail: Mapping[str, Any]) -> Problem:
+        if place[-1] == "[key]":
+            return self._problem(place[:-1], _sentence(detail), key=True)
+        if detail["type"] == "extra_forbidden":
+            return self._problem(place, _unknown_key(place), key=True)
+        if detail["type"] == "missing":
+            return self._problem(place[:-1], f"`{place[-1]}` is missing")
+        return self._problem(place, _sentence(detail))
+
+    def _say(self, errors: Iterable[tuple[Place, str]]) -> None:
+        self._errors += (self._problem(place, sentence) for place, sentence in errors)
+
+    def _problem(self, place: Place, sentence: str, *, key: bool = False, warning: bool = False) -> Problem:
+        return self._document.problem(place, f"{label(place)}: {sentence}", key=key, warning=warning)
+
+
+def _comments(document: yamlfile.Document) -> Iterator[tuple[Place, str]]:
+    """Yield the keys whose value looks as if it was meant, but is a comment: `token: #abc`."""
+    waiting: list[tuple[Place, Any]] = [((), document.value)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += (((*place, key), part) for key, part in value.items())
+        elif value is None and document.is_blank(place) and _MEANT.match(document.comment_after(place)):
+            yield place, "there is no value: `#` starts a comment; put the text in quotes"
+
+
+def _without_empty_sections(tree: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is null because all its keys are comments: it means the defaults."""
+    return {key: value for key, value in tree.items() if value is not None or key not in _MAY_BE_EMPTY}
+
+
+def _without(tree: Any, places: Iterable[Place]) -> Any:
+    """Return a copy of the tree without these places; of a list, all goes."""
+    if not isinstance(tree, dict):
+        return tree
+    tree = dict(tree)
+    for key in {place[0] for place in places}:
+        if key in tree:
+            below = [place[1:] for place in places if place[0] == key]
+            if any(not rest or isinstance(rest[0], int) for rest in below):
+                del tree[key]
+            else:
+                tree[key] = _without(tree[key], below)
+    return tree
+
+
+def _unknown_key(place: Place) -> str:
+    section = _section(place[:-1])
+    name = str(place[-1])
+    hint = yamlfile.did_you_mean(name, section.model_fields)
+    if not hint:
+        owner = next((title for title, fields in _SECTIONS.items() if name in fields.model_fields), None)
+        hint = f"; it belongs below `{owner}:`" if owner else f"; known are: {' '.join(section.model_fields)}"
+    return f"unknown key{hint}"
+
+
+def _section(place: Place) -> type[BaseModel]:
+    if not place:
+        return model.Config
+    return model.ChannelConfig if place[0] == "channels" else _SECTIONS[str(place[-1])]
+
+
+def _sentence(detail: Mapping[str, Any]) -> str:
+    """Say what pydantic found in our words; its own repeat the value, which may be a secret."""
+    found, context = detail["input"], detail.get("ctx", {})
+    match detail["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "literal_error" | "enum":
+            return f"{context['expected'].replace(chr(39), '`')} is expected, not {_named(found)}"
+        case "tuple_type":
+            return f"a list is expected, e.g. [a, b], not {kind(found)}"
+        case "too_short" | "too_long":
+            return "a list of 1 to 20 waits is expected"
+        case "model_type" | "dict_type" | "mapping_type":
+            return f"`key: value` lines are expected, not {kind(found)}"
+        case _:
+            return f"{kind(found)} cannot stand here"
+
+
+def _named(found: object) -> str:
+    return shown(found) if isinstance(found, str) else kind(found)

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import SecretStr
 
-from zennotify import yamlfile
+from zennotify.yamlfile import did_you_mean, kind, parse_duration
 
 Network = IPv4Network | IPv6Network
 
@@ -43,6 +43,7 @@ class Filled(str):
     written: str
 
     def __new__(cls, text: str, written: str) -> Filled:
+        """Take what the text became, and what it is in the file."""
         value = super().__new__(cls, text)
         value.written = written
         return value
@@ -91,23 +92,6 @@ def shown(value: object) -> str:
     return f"`{text[:77]}...`" if len(text) > 80 else f"`{text}`"
 
 
-def kind(value: object) -> str:
-    """Return what a value is, in words, without the value."""
-    match value:
-        case None:
-            return "nothing (null)"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a text"
-        case list() | tuple():
-            return "a list"
-        case _:
-            return "a mapping"
-
-
 def text(value: object) -> str:
     """Take a text that is not blank."""
     if not isinstance(value, str):
@@ -129,7 +113,9 @@ def address(value: object, folder: Path) -> Address:
         return _unix(written.removeprefix("unix:"), folder)
     host, colon, port = written.rpartition(":")
     if not colon or not host or host == "*":
-        raise ValueError(f"{shown(value)} is not address:port, e.g. 127.0.0.1:8080 or unix:/run/zennotify.sock")
+        raise ValueError(
+            f"{shown(value)} is not address:port, e.g. 127.0.0.1:8080 or unix:/run/zennotify.sock"
+        )
     if not port.isascii() or not port.isdigit() or not 1 <= int(port[:6]) <= 65535:
         raise ValueError(f"the port of {shown(value)} is not a number from 1 to 65535")
     return Address(host=_host(host, value), port=int(port))
@@ -140,7 +126,9 @@ def _unix(written: str, folder: Path) -> Address:
     if not written or written.endswith("/"):
         raise ValueError("the path of the socket is missing, e.g. unix:/run/zennotify/web.sock")
     if len(str(path).encode()) > _LONGEST_SOCKET_PATH:
-        raise ValueError(f"the path of a unix socket has at most {_LONGEST_SOCKET_PATH} bytes; choose a shorter one")
+        raise ValueError(
+            f"the path of a unix socket has at most {_LONGEST_SOCKET_PATH} bytes; choose a shorter one"
+        )
     return Address(path=path)
 
 
@@ -148,7 +136,7 @@ def _host(host: str, value: object) -> str:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise ValueError(f"an IPv6 address goes into brackets and quotes: \"[::1]:80\", not {shown(value)}")
+        raise ValueError(f'an IPv6 address goes into brackets and quotes: "[::1]:80", not {shown(value)}')
     elif _HOST.fullmatch(host) and not host.replace(".", "").isdigit():
         return host
     try:
@@ -196,7 +184,7 @@ def size(value: object) -> int:
 
 def duration(value: object, low: timedelta, high: timedelta) -> timedelta:
     """Read a duration between two others."""
-    read = value if isinstance(value, timedelta) else yamlfile.parse_duration(value)
+    read = value if isinstance(value, timedelta) else parse_duration(value)
     if not low <= read <= high:
         raise ValueError(f"a duration from {_spoken(low)} to {_spoken(high)} is expected")
     return read
@@ -239,7 +227,9 @@ def channel_url(value: object) -> SecretStr:
 def channel_name(value: str) -> str:
     """Take a name that `notify` and a metric's label can hold."""
     if not _CHANNEL_NAME.fullmatch(value):
-        raise ValueError(f"{shown(value)} is not a channel's name: letters, digits, `-`, `_` and `.`, at most 64")
+        raise ValueError(
+            f"{shown(value)} is not a channel's name: letters, digits, `-`, `_` and `.`, at most 64"
+        )
     return value
 
 
@@ -250,7 +240,7 @@ def store_url(value: object, folder: Path) -> str:
     if scheme == "sqlite":
         return _sqlite(rest, folder)
     if not separator or scheme != "postgresql":
-        hint = yamlfile.did_you_mean(scheme, ["sqlite", "postgresql"])
+        hint = did_you_mean(scheme, ["sqlite", "postgresql"])
         raise ValueError(f"the store is sqlite:///file.db or postgresql://user@host/db{hint}")
     try:
         parts = urlsplit(written)
@@ -265,7 +255,9 @@ def store_url(value: object, folder: Path) -> str:
 def _sqlite(rest: str, folder: Path) -> str:
     name = rest.removeprefix("/")
     if not rest.startswith("/") or not name or name == ":memory:" or name.endswith("/"):
-        raise ValueError("the store is kept in a file: sqlite:///zennotify.db, or sqlite:////var/lib/zennotify/z.db")
+        raise ValueError(
+            "the store is kept in a file: sqlite:///zennotify.db, or sqlite:////var/lib/zennotify/z.db"
+        )
     if "?" in name or "#" in name:
         raise ValueError("only the path of a file follows sqlite:///, without ? and #")
     return f"sqlite:///{folder / name}"
@@ -307,7 +299,7 @@ def time_zone(value: object) -> str:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError):
-        hint = yamlfile.did_you_mean(name, available_timezones()) or "; e.g. America/Los_Angeles"
+        hint = did_you_mean(name, available_timezones()) or "; e.g. America/Los_Angeles"
         raise ValueError(f"{shown(value)} is not a time zone that is known{hint}") from None
     return name
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -65,7 +65,11 @@ class RuleSet:
     #: Names this set of files; kept with each decision.
     hash: str
     rules: tuple[Rule, ...]
-    _buckets: dict[str, _Bucket] = field(default_factory=dict, compare=False, repr=False)
+    by_id: Mapping[str, Rule] = field(init=False, compare=False, repr=False)
+    _buckets: dict[str, _Bucket] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_id", {rule.id: rule for rule in self.rules})
 
     def candidates(self, event_type: str, names: Names) -> Iterable[Rule]:
         """Yield the rules that can match, in order; their `match` has still to be asked."""

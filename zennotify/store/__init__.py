@@ -6,14 +6,21 @@ with the statements of transaction.py; reading.py reads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
 from sqlalchemy import Engine
 
 from zennotify.store.engine import Lock, read_engine, sqlite_path, translated_errors, write_engine
 from zennotify.store.migrate import migrate
 from zennotify.store.reading import Reader
-from zennotify.store.writer import Writer
+from zennotify.store.transaction import Transaction
+from zennotify.store.writer import Lane, Rank, Writer
 
-__all__ = ["Reader", "Store", "Writer", "open_reader"]
+Answer = TypeVar("Answer")
+Arguments = ParamSpec("Arguments")
+
+__all__ = ["Lane", "Rank", "Reader", "Store", "Writer", "open_reader"]
 
 
 def open_reader(url: str) -> Reader:
@@ -49,6 +56,16 @@ class Store:
     def was_unclean(self) -> bool:
         """Whether the last process died without closing the store."""
         return self._lock is not None and self._lock.was_unclean
+
+    def write(
+        self,
+        statements: Callable[Concatenate[Transaction, Arguments], Answer],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Answer:
+        """Run statements in a transaction of their own; for a command that works without the daemon."""
+        with translated_errors(), self._engine.begin() as connection:
+            return statements(Transaction(connection), *args, **kwargs)
 
     def close(self) -> None:
         """Finish what waits, close, and give the lock back."""

@@ -62,7 +62,7 @@ class DecisionView:
     rule: str
     reason: str
     detail: str
-    deliveries: tuple[str, ...] = ()
+    deliveries: tuple[DeliveryView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,9 +221,7 @@ class Reader:
     def _with_decisions(self, rows: Sequence[Any]) -> list[EventView]:
         ids = [row.id for row in rows]
         made = self._all(select(decisions).where(decisions.c.event.in_(ids)).order_by(decisions.c.id))
-        owed = self._all(
-            select(deliveries.c.id, deliveries.c.event, deliveries.c.rule).where(deliveries.c.event.in_(ids))
-        )
+        owed = self._with_attempts(self._all(select(deliveries).where(deliveries.c.event.in_(ids))))
         return [
             EventView(
                 id=row.id,
@@ -240,7 +238,9 @@ class Reader:
                         rule=decision.rule,
                         reason=decision.reason,
                         detail=decision.detail,
-                        deliveries=tuple(o.id for o in owed if o.event == row.id and o.rule == decision.rule),
+                        deliveries=tuple(
+                            one for one in owed if (one.event, one.rule) == (row.id, decision.rule)
+                        ),
                     )
                     for decision in made
                     if decision.event == row.id

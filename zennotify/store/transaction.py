@@ -55,9 +55,7 @@ class KeptEvent:
     """An event as it was kept."""
 
     id: str
-    event_id: str
     type: str
-    at: datetime | None
     received_at: datetime
     body: bytes
     tries: int = 0
@@ -204,6 +202,10 @@ class Transaction:
         """Return the oldest undecided events behind the place `after`, each with its place."""
         rows = self._connection.execute(_UNDECIDED, {"most": most, "after": after})
         return [(row.seq, _kept(row)) for row in rows]
+
+    def last_undecided(self) -> int:
+        """Return the place of the newest undecided event; 0 when there is none."""
+        return self._connection.execute(_LAST_UNDECIDED).scalar() or 0
 
     def count_try(self, event: str) -> None:
         """Count that deciding this event is about to be tried."""
@@ -491,9 +493,7 @@ class Transaction:
 def _kept(row: Any) -> KeptEvent:
     return KeptEvent(
         id=row.id,
-        event_id=row.event_id,
         type=row.type,
-        at=None if row.at is None else from_micros(row.at),
         received_at=from_micros(row.received_at),
         body=bytes(row.body),
         tries=row.tries,
@@ -504,9 +504,7 @@ def _kept(row: Any) -> KeptEvent:
 _EVENT_COLUMNS = (
     events.c.seq,
     events.c.id,
-    events.c.event_id,
     events.c.type,
-    events.c.at,
     events.c.received_at,
     events.c.body,
     events.c.tries,
@@ -524,6 +522,7 @@ _UNDECIDED = (
     .order_by(events.c.seq)
     .limit(bindparam("most"))
 )
+_LAST_UNDECIDED = select(func.max(events.c.seq)).where(events.c.state == UNDECIDED)
 _EVENTS = select(*_EVENT_COLUMNS).where(events.c.id.in_(bindparam("ids", expanding=True)))
 _COUNT_TRY = update(events).where(events.c.id == bindparam("event")).values(tries=events.c.tries + 1)
 _FINISH_EVENT = (

@@ -13,7 +13,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from enum import IntEnum
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from sqlalchemy import Engine
 
@@ -23,11 +24,22 @@ from zennotify.store.transaction import Transaction
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Arguments = ParamSpec("Arguments")
 
 #: No further lane is asked once a transaction has worked this long (seconds), so that an answer is not kept waiting.
 _LONGEST_WORK = 0.05
 #: Seconds until the next try while the store is unavailable.
 _PAUSE = 0.25
+
+
+class Rank(IntEnum):
+    """The order of the lanes in a transaction."""
+
+    EVENTS = 0
+    DECISIONS = 1
+    SETTLES = 2
+    CLAIMS = 3
+    REST = 4
 
 
 class _Waiting(Generic[Item]):
@@ -49,11 +61,13 @@ class Lane(Generic[Item, Answer]):
         writer: Writer,
         handle: Callable[[Transaction, list[Item]], Sequence[Answer]],
         *,
+        rank: Rank,
         most: int,
         committed: Callable[[list[Item], Sequence[Answer]], None] | None = None,
         failed: Callable[[list[Item], Exception], None] | None = None,
     ) -> None:
         self._writer = writer
+        self.rank = rank
         self._waiting: deque[_Waiting[Item]] = deque()
         self.handle = handle
         #: The most items of one transaction.
@@ -97,7 +111,7 @@ _Work = tuple[Lane[Any, Any], list[_Waiting[Any]]]
 
 
 class Writer:
-    """Runs the lanes, in the order in which they were made."""
+    """Runs the lanes, in the order of their rank."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -105,6 +119,7 @@ class Writer:
         self._wake = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._calls = self.lane(_call, rank=Rank.REST, most=1)
         #: Called in the writer's thread when it cannot go on; the process must end.
         self.on_death: Callable[[Exception], None] = lambda error: None
 
@@ -112,14 +127,25 @@ class Writer:
         self,
         handle: Callable[[Transaction, list[Item]], Sequence[Answer]],
         *,
+        rank: Rank,
         most: int,
         committed: Callable[[list[Item], Sequence[Answer]], None] | None = None,
         failed: Callable[[list[Item], Exception], None] | None = None,
     ) -> Lane[Item, Answer]:
-        """Add a kind of work, behind those that there are; before `start`."""
-        lane = Lane(self, handle, most=most, committed=committed, failed=failed)
-        self._lanes.append(lane)
+        """Add a kind of work; before `start`."""
+        lane = Lane(self, handle, rank=rank, most=most, committed=committed, failed=failed)
+        self._lanes = sorted([*self._lanes, lane], key=lambda other: other.rank)
         return lane
+
+    async def call(
+        self,
+        statements: Callable[Concatenate[Transaction, Arguments], Answer],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Answer:
+        """Run statements of the rarer kind in the next transaction; raises what they raise, or StoreUnavailable."""
+        answer: Answer = await self._calls.ask((statements, args, kwargs))
+        return answer
 
     def start(self) -> None:
         """Start the thread."""
@@ -224,6 +250,12 @@ class Writer:
         for lane in self._lanes:
             self._fail([(lane, lane.take())], StoreUnavailable("the writer has died"))
         self.on_death(error)
+
+
+def _call(
+    transaction: Transaction, calls: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]
+) -> list[Any]:
+    return [statements(transaction, *args, **kwargs) for statements, args, kwargs in calls]
 
 
 def _tell(results: list[tuple[_Waiting[Any], Any]], give: Callable[[Any, Any], None]) -> None:

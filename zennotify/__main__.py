@@ -1,0 +1,5 @@
+"""`python -m zennotify`."""
+
+from zennotify.cli import main
+
+main()

@@ -1,0 +1,298 @@
+"""The composition root: the only place that constructs, and where start, reload and stop are written once.
+
+    start   lock and migrate the store -> rules -> return what a dead process was sending -> listen -> READY
+    stop    stop accepting -> finish the requests -> finish the sends -> close the store
+
+Every task is supervised: one that dies takes the process down loudly, and systemd starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from zennotify import __version__, systemd
+from zennotify.channel import open_channel
+from zennotify.clock import Clock
+from zennotify.config import Config
+from zennotify.core.model import Form, Message, Outcome, Result, Zone
+from zennotify.decider import Decider
+from zennotify.errors import ConfigError, ControlError, StoreUnavailable
+from zennotify.intake import Intake
+from zennotify.metrics import Metrics
+from zennotify.outbox import Outbox, Way
+from zennotify.receiver import Receiver
+from zennotify.rulebook import Rulebook, Surroundings
+from zennotify.store import Store
+from zennotify.store.transaction import Transaction
+from zennotify.web.admin import Admin
+from zennotify.web.control import Control
+
+logger = logging.getLogger("zennotify.app")
+
+#: How long sends may take to finish when the daemon stops.
+STOP_DEADLINE = timedelta(seconds=20)
+#: How often old rows are looked for.
+_PURGE_EVERY = timedelta(hours=1)
+_PURGE_BATCH = 500
+_HEARTBEAT = timedelta(seconds=1)
+#: The writer must answer within this (seconds), or the watchdog is not fed.
+_WRITER_PATIENCE = 10.0
+
+
+def surroundings(config: Config, forms: Mapping[str, Form]) -> Surroundings:
+    """Return what rules are compiled against: `forms` says how each channel's messages are written."""
+    return Surroundings(
+        rules=config.rules,
+        templates=config.templates,
+        channels=forms,
+        time_zone=config.time_zone,
+        locale=config.locale,
+        class_times=Zone(config.class_times),
+    )
+
+
+def open_ways(config: Config, echo: Callable[[str], None]) -> list[Way]:
+    """Open every channel.  Raises ChannelProblem."""
+    return [
+        Way(
+            name=name,
+            channel=open_channel(
+                name,
+                url=channel.url.get_secret_value(),
+                to=channel.to,
+                form=channel.form,
+                timeout=channel.timeout,
+                echo=echo,
+            ),
+            concurrency=channel.concurrency,
+            timeout=channel.timeout,
+            retry=channel.retry,
+        )
+        for name, channel in config.channels.items()
+    ]
+
+
+def build(config: Config, clock: Clock, echo: Callable[[str], None]) -> App:
+    """Open the store and make every part; `echo` prints the messages of console channels.
+
+    Raises StoreError when the store cannot be used, ChannelProblem when a channel cannot.
+    """
+    ways = open_ways(config, echo)
+    return App(config, clock, Store.open(config.store.url), ways)
+
+
+class App:
+    """The daemon."""
+
+    def __init__(self, config: Config, clock: Clock, store: Store, ways: list[Way]) -> None:
+        self._config = config
+        self._clock = clock
+        self._store = store
+        self._ways = {way.name: way for way in ways}
+        self.metrics = Metrics()
+        around = surroundings(config, {way.name: way.channel.form for way in ways})
+        self.rulebook = Rulebook(around, store.writer, store.reader, clock, self.metrics)
+        self.outbox = Outbox(store.writer, clock, self.metrics, self.rulebook.render, ways)
+        class_times = Zone(config.class_times)
+        self.decider = Decider(store.writer, self.metrics, class_times=class_times, wake=self.outbox.wake)
+        intake = Intake(
+            store.writer, clock, self.metrics, class_times=class_times, hand_on=self.decider.hand_on
+        )
+        self.receiver = Receiver(config.server, intake, self.metrics, clock)
+        self.admin = Admin(self.readiness, self._metrics_text)
+        self.control = Control(
+            {
+                "reload": self._on_reload,
+                "send": self._on_send,
+                "retry": self._on_retry,
+                "cancel": self._on_cancel,
+            }
+        )
+        self._draining = False
+        self._writer_error: asyncio.Future[None] | None = None
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None] | None = None) -> None:
+        """Serve until `stop` is set, then stop in order.  Raises what a task died of."""
+        loop = asyncio.get_running_loop()
+        died: asyncio.Future[None] = loop.create_future()
+        self._store.writer.on_death = lambda error: loop.call_soon_threadsafe(died.set_exception, error)
+        await self._start()
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(task)
+                for task in (self.outbox.run(), self._heartbeat(), self._watch(), self._purge(), _raise(died))
+            ]
+            recovery = group.create_task(self.decider.recover())
+            await self._listen()
+            if on_ready is not None:
+                on_ready()
+            if self._store.was_unclean:
+                tasks.append(group.create_task(self._quick_check()))
+            await stop.wait()
+            await self._stop_serving()
+            for task in (*tasks, recovery):
+                task.cancel()
+        await self._close()
+
+    async def _start(self) -> None:
+        self._store.writer.start()
+        await self.rulebook.start()
+        if self.rulebook.rules is not None:
+            self.decider.use(self.rulebook.rules)
+        await self.outbox.take_over()
+
+    async def _listen(self) -> None:
+        sockets = [sock for name, sock in systemd.listen_fds() if name != "admin"]
+        await self.receiver.start(sockets or self._config.server.listen)
+        await self.admin.start(self._config.admin.listen)
+        await self.control.start(self._config.admin.control)
+        where = ", ".join(str(address) for address in self.receiver.addresses)
+        logger.info("zennotify %s listens on %s", __version__, where)
+        systemd.ready(f"listens on {where}")
+
+    async def _stop_serving(self) -> None:
+        self._draining = True
+        systemd.stopping("finishing what is under way")
+        logger.info("stopping")
+        await self.receiver.stop()
+        await self.control.stop()
+        await self.outbox.stop(STOP_DEADLINE)
+
+    async def _close(self) -> None:
+        await self.admin.stop()
+        await asyncio.to_thread(self._store.close)
+        logger.info("stopped")
+
+    # --- tasks --------------------------------------------------------------------------------------------
+
+    async def _heartbeat(self) -> None:
+        """Measure how late the event loop is."""
+        never = asyncio.Event()
+        while True:
+            began = time.monotonic()
+            await self._clock.sleep_until(self._clock.now() + _HEARTBEAT, never)
+            late = time.monotonic() - began - _HEARTBEAT.total_seconds()
+            self.metrics.loop_lag.set(max(late, 0))
+
+    async def _watch(self) -> None:
+        """Feed systemd's watchdog, only while the loop and the writer make progress."""
+        interval = systemd.watchdog_interval()
+        never = asyncio.Event()
+        while interval is not None:
+            await self._clock.sleep_until(self._clock.now() + interval, never)
+            if await self._writer_problem() is None:
+                systemd.alive()
+
+    async def _purge(self) -> None:
+        """Forget what has been kept long enough."""
+        keep = self._config.store.keep
+        writer, never = self._store.writer, asyncio.Event()
+        while True:
+            await self._clock.sleep_until(self._clock.now() + _PURGE_EVERY, never)
+            now = self._clock.now()
+            try:
+                await writer.call(Transaction.purge_windows, now)
+                await writer.call(Transaction.purge_quarantine, now - keep.quarantine)
+                while await writer.call(
+                    Transaction.purge_events, now - keep.events, now - keep.dead, _PURGE_BATCH
+                ):
+                    pass
+            except StoreUnavailable:
+                continue
+
+    async def _quick_check(self) -> None:
+        """Look whether a crash damaged the store, after requests are answered."""
+        problem = await asyncio.to_thread(self._store.reader.quick_check)
+        if problem is not None:
+            raise RuntimeError(f"the store is damaged: {problem}")
+
+    # --- what operators ask -------------------------------------------------------------------------------
+
+    async def readiness(self) -> dict[str, str | None]:
+        """Return each check with the reason why it fails, or None."""
+        return {
+            "rules": self.rulebook.problem,
+            "store": await self._writer_problem(),
+            "running": "the daemon is stopping" if self._draining else None,
+        }
+
+    async def reload(self) -> dict[str, Any]:
+        """Bring the rule files into force as a whole.  Raises ConfigError, and then nothing changes."""
+        systemd.reloading()
+        try:
+            warnings = await self.rulebook.load()
+        finally:
+            systemd.ready("rules reloaded" if self.rulebook.problem is None else "the last reload failed")
+        rules = self.rulebook.rules
+        assert rules is not None, "load brought rules into force"  # noqa: S101
+        self.decider.use(rules)
+        return {"rules": len(rules.rules), "warnings": [str(warning) for warning in warnings]}
+
+    async def _on_reload(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return await self.reload()
+        except ConfigError as error:
+            raise ControlError(f"{error}\nnothing has changed: the rules from before go on") from error
+
+    async def _on_send(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        way = self._ways.get(str(arguments.get("channel")))
+        if way is None:
+            raise ControlError(f"the running daemon has no channel {arguments.get('channel')!r}")
+        result = await asyncio.to_thread(send_text, way, str(arguments.get("text")))
+        return {"outcome": result.outcome.value, "detail": result.detail}
+
+    async def _on_retry(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        changed = await self._change(Transaction.revive, str(arguments.get("id")), self._clock.now())
+        self.outbox.wake(set(self._ways))
+        return changed
+
+    async def _on_cancel(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return await self._change(Transaction.cancel, str(arguments.get("id")))
+
+    async def _change(self, statements: Callable[..., bool], *args: Any) -> dict[str, Any]:
+        try:
+            return {"changed": await self._store.writer.call(statements, *args)}
+        except StoreUnavailable as error:
+            raise ControlError(str(error)) from error
+
+    async def _writer_problem(self) -> str | None:
+        try:
+            async with asyncio.timeout(_WRITER_PATIENCE):
+                await self._store.writer.call(_nothing)
+        except (StoreUnavailable, TimeoutError) as error:
+            return str(error) or "the store does not answer"
+        return None
+
+    async def _metrics_text(self) -> bytes:
+        backlog = await asyncio.to_thread(self._store.reader.backlog)
+        for name in self._ways:
+            self.metrics.outbox_pending.labels(name).set(backlog.pending.get(name, 0))
+        age = (self._clock.now() - backlog.oldest_due).total_seconds() if backlog.oldest_due else 0
+        self.metrics.outbox_oldest_seconds.set(max(age, 0))
+        return self.metrics.text()
+
+
+def send_text(way: Way, text: str) -> Result:
+    """Send one message of plain words through a channel, now; blocks."""
+    body = f"<p>{_escaped(text)}</p>" if way.channel.form is Form.EMAIL else text
+    message = Message(title="[TEST] zennotify", body=body, form=way.channel.form)
+    return way.channel.send(message, delivery_id="test")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _nothing(_transaction: Transaction) -> None:
+    """Show that the writer makes progress."""
+
+
+async def _raise(died: Awaitable[None]) -> None:
+    await died

@@ -1,0 +1,262 @@
+"""What does a channel's `url` (with `to`) mean, and may it be used?
+
+`url` is an Apprise URL or `console://name`.  How `to` joins it depends on what the service is:
+
+======================  =====================================================================================
+mail                    `to` is the one address: `mailtos://user:password@smtp.example.com` with
+(mailto, ses, ...)      `to: manager@example.com`
+phone                   `to` is the one number, international: `twilio://SID:TOKEN@+12065550111` with
+(twilio, vonage, ...)   `to: "+12065550100"`; where Apprise wants the number in the place of the server, that place
+                        stays empty: `clicksend://user:key@`
+chat, web hooks         no `to`: the URL is the place (`slack://A/B/C`, `jsons://example.com/hook`)
+console                 `to` is not needed, and ignored, so that only `url` changes when the real one comes
+======================  =====================================================================================
+
+Mail and phone need exactly one recipient, from the URL or from `to`, not both.  (Apprise would take several, and a
+retry would tell those again who were told; and it would write to the sender itself where a number is mistyped.)
+Called by `zennotify check` and by apprise_channel.py.  No sentence made here shows a part of the URL.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from zennotify.channel.attempt import is_forbidden
+from zennotify.core.model import Form
+
+if TYPE_CHECKING:
+    from apprise import AppriseAsset, NotifyBase
+
+
+class ChannelProblem(Exception):  # noqa: N818 - it is one, and named so wherever it is told
+    """A channel cannot be used; the text is one sentence without the URL or a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One of Apprise's services: where its class is, and how messages for it are written."""
+
+    module: str
+    name: str
+    form: Form
+
+
+CONSOLE: Final = "console"
+
+
+def _services() -> dict[str, Service]:
+    table = {
+        Form.CHAT: """
+            slack slack:NotifySlack | discord discord:NotifyDiscord | tgram telegram:NotifyTelegram
+            workflow workflows workflows:NotifyWorkflows | mmost mmosts mattermost:NotifyMattermost
+            rocket rockets rocketchat:NotifyRocketChat | gchat google_chat:NotifyGoogleChat
+            webex wxteams webexteams:NotifyWebexTeams | zulip zulip:NotifyZulip
+            matrix matrixs matrix:NotifyMatrix | ntfy ntfys ntfy:NotifyNtfy | pover pushover:NotifyPushover
+            gotify gotifys gotify:NotifyGotify | pagerduty pagerduty:NotifyPagerDuty
+            opsgenie opsgenie:NotifyOpsgenie | signl4 signl4:NotifySIGNL4""",
+        Form.EMAIL: """
+            mailto mailtos zennotify.channel.mail:Mail | ses ses:NotifySES | sendgrid sendgrid:NotifySendGrid
+            mailgun mailgun:NotifyMailgun | azure o365 office365:NotifyOffice365 | resend resend:NotifyResend
+            brevo brevo:NotifyBrevo | sparkpost sparkpost:NotifySparkPost""",
+        Form.SMS: """
+            twilio twilio:NotifyTwilio | vonage nexmo vonage:NotifyVonage | sinch sinch:NotifySinch
+            msgbird messagebird:NotifyMessageBird | clicksend clicksend:NotifyClickSend | plivo plivo:NotifyPlivo
+            bulksms bulksms:NotifyBulkSMS | telnyx telnyx:NotifyTelnyx | sns sns:NotifySNS
+            signal signals signal_api:NotifySignalAPI | whatsapp whatsapp:NotifyWhatsApp""",
+        Form.JSON: "json jsons custom_json:NotifyJSON | form forms custom_form:NotifyForm",
+    }
+    services = {}
+    for form, text in table.items():
+        for entry in text.split("|"):
+            *schemes, place = entry.split()
+            module, _, name = place.partition(":")
+            module = module if "." in module else f"apprise.plugins.{module}"
+            services |= {scheme: Service(module, name, form) for scheme in schemes}
+    return services
+
+
+SERVICES: Final = _services()
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+_MAIL = re.compile(r"[^\s@,;:<>()\[\]\\\"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+#: Settings that make a service read a file of the machine, or fetch an address, and send what it finds.
+_FILE_SETTINGS: Final = frozenset(
+    {"attach", "attach-as", "attachment", "config", "file", "filename", "keyfile", "path", "pgp"}
+    | {"pgppub", "pgpprv", "pgpkey", "wkd"}
+)
+#: Settings that make one message several, or repeat it where the outbox does not see it.
+_MANY_SETTINGS: Final = frozenset({"cc", "bcc", "batch", "retry", "wait", "overflow"})
+_HINTS: Final = {
+    "http": "to post JSON to a web address, write json://",
+    "https": "for a Slack webhook write slack:// and the three parts behind /services/; "
+    "to post JSON to a web address, write jsons://",
+    "smtp": "write mailto:// or mailtos://",
+    "smtps": "write mailtos://",
+    "messagebird": "write msgbird://",
+    "office365": "write azure://",
+    "teams": "write workflows://",
+    "msteams": "write workflows://",
+    "telegram": "write tgram://",
+    "mattermost": "write mmosts://",
+    "pushover": "write pover://",
+}
+
+
+def check_url(url: str, to: str | None, form: Form | None) -> Form:
+    """Return the form in which this channel's messages are written; raise ChannelProblem if it cannot be used."""
+    scheme = scheme_of(url)
+    if scheme == CONSOLE:
+        return form or Form.CHAT
+    make_plugin(url, to)
+    return form or SERVICES[scheme].form
+
+
+def scheme_of(url: str) -> str:
+    """Return the URL's scheme; raise ChannelProblem where it is none that zennotify sends through."""
+    if "{{" in url or "{%" in url:
+        msg = (
+            "a channel's `url` is fixed and cannot hold {{ }}; what changes with the event belongs into `to`"
+        )
+        raise ChannelProblem(msg)
+    if any(character.isspace() or not character.isprintable() for character in url):
+        msg = "`url` holds a blank or a line break; inside a password write it as %20"
+        raise ChannelProblem(msg)
+    match = _SCHEME.match(url)
+    if match is None:
+        msg = "`url` must begin with a service, such as slack:// or mailtos://"
+        raise ChannelProblem(msg)
+    scheme = match[1].casefold()
+    if scheme != CONSOLE and scheme not in SERVICES:
+        raise ChannelProblem(f"zennotify does not send through {scheme}://; {_hint(scheme)}")
+    return scheme
+
+
+def _hint(scheme: str) -> str:
+    if scheme in _HINTS:
+        return _HINTS[scheme]
+    near = get_close_matches(scheme, [*SERVICES, CONSOLE], 1)
+    return (
+        f"did you mean {near[0]}://?" if near else "use slack://, mailtos://, twilio://, jsons:// or another"
+    )
+
+
+def make_plugin(url: str, to: str | None) -> NotifyBase:
+    """Return a new Apprise object for this channel; raise ChannelProblem where there is anything wrong."""
+    scheme = scheme_of(url)
+    service = SERVICES[scheme]
+    kind = _load(service)
+    parts = kind.parse_url(url.replace("/#", "/%23"))
+    if not parts:
+        raise ChannelProblem(f"`url` cannot be read; {_shape(kind, scheme)}")
+    _check_settings(parts["qsd"], service)
+    _set_recipient(parts, to, scheme)
+    # Pictures and footers would come from Apprise's own site, and tell every reader that it was Apprise.
+    parts |= {f"include_{ornament}": False for ornament in _ORNAMENTS if _is_unset(parts, ornament)}
+    try:
+        plugin: NotifyBase = kind(**parts, asset=_asset())
+    except Exception as error:  # whatever a service thinks of its URL; its text may quote a token
+        raise ChannelProblem(f"`url` is not complete; {_shape(kind, scheme)}") from error
+    _check_plugin(plugin, service, scheme)
+    return plugin
+
+
+_ORNAMENTS: Final = ("image", "footer")
+
+
+def _is_unset(parts: dict[str, Any], ornament: str) -> bool:
+    return f"include_{ornament}" in parts and ornament not in parts["qsd"]
+
+
+def _check_settings(settings: dict[str, str], service: Service) -> None:
+    refused = _FILE_SETTINGS | ({"template"} if service.form is Form.CHAT else set())
+    if found := refused & settings.keys():
+        raise ChannelProblem(f"`url` may not use {min(found)}=: a channel sends messages, not files")
+    if found := _MANY_SETTINGS & settings.keys():
+        raise ChannelProblem(
+            f"`url` may not use {min(found)}=: one channel sends one message to one recipient, "
+            "and zennotify itself repeats what failed"
+        )
+
+
+def _set_recipient(parts: dict[str, Any], to: str | None, scheme: str) -> None:
+    form = SERVICES[scheme].form
+    if form not in {Form.EMAIL, Form.SMS}:
+        if to is not None:
+            raise ChannelProblem(f"`to` cannot be used with {scheme}://: its `url` already says where")
+        return
+    named = [target for target in parts.get("targets") or () if target]
+    if to is None:
+        if not named:
+            example = "manager@example.com" if form is Form.EMAIL else '"+12065550100"'
+            raise ChannelProblem(f"no recipient: add `to: {example}`")
+        return
+    if named:
+        msg = "`url` names a recipient and `to` another one; keep one of them"
+        raise ChannelProblem(msg)
+    _check_recipient(to, form)
+    parts["targets"] = [to]
+
+
+def _check_recipient(to: str, form: Form) -> None:
+    if "{{" in to or "{%" in to:
+        msg = "a recipient from the event ({{ }} in `to`) is not supported yet; write the recipient itself"
+        raise ChannelProblem(msg)
+    if form is Form.SMS and not _PHONE.fullmatch(to):
+        msg = '`to` must be one phone number in international form, such as "+12065550100"'
+        raise ChannelProblem(msg)
+    if form is Form.EMAIL and not _MAIL.fullmatch(to):
+        msg = "`to` must be one e-mail address, such as manager@example.com"
+        raise ChannelProblem(msg)
+
+
+def _check_plugin(plugin: NotifyBase, service: Service, scheme: str) -> None:
+    recipients = len(plugin)
+    if service.form in {Form.EMAIL, Form.SMS} and hasattr(plugin, "targets"):
+        recipients = len(plugin.targets)  # what Apprise itself dropped as invalid is not counted
+    if recipients == 0:
+        raise ChannelProblem(f"the recipient in `url` is not one that {scheme}:// takes")
+    if recipients > 1:
+        raise ChannelProblem(
+            f"`url` names {recipients} recipients; make one channel for each, so that a retry repeats none"
+        )
+    if any(is_forbidden(str(getattr(plugin, name, ""))) for name in ("host", "smtp_host")):
+        msg = "`url` leads to a link-local or metadata address, which zennotify never talks to"
+        raise ChannelProblem(msg)
+    if not plugin.enabled:
+        raise ChannelProblem(f"{scheme}:// needs a Python package that is not installed")
+
+
+def _shape(kind: type[NotifyBase], scheme: str) -> str:
+    shapes = [str(shape).replace("{schema}", scheme) for shape in kind.templates[:2]]
+    return f"expected {' or '.join(shapes)}"
+
+
+def _load(service: Service) -> type[NotifyBase]:
+    """Return the service's class.  Apprise's own look-up would load all 183 of them (100 ms and 9 MB)."""
+    _quieten()
+    kind: type[NotifyBase] = getattr(import_module(service.module), service.name)
+    return kind
+
+
+@cache
+def _asset() -> AppriseAsset:
+    from apprise import AppriseAsset  # noqa: PLC0415 - loaded by the first channel that needs it
+
+    return AppriseAsset(app_id="zennotify", service_timeout=0, http_redirects=False, storage_mode="memory")
+
+
+@cache
+def _quieten() -> None:
+    """Keep what Apprise and urllib3 would log to themselves: tokens, addresses and messages."""
+    for name in ("apprise", "urllib3"):
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        logger.setLevel(logging.CRITICAL + 1)
+        logger.addHandler(logging.NullHandler())

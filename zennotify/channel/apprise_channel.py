@@ -1,0 +1,105 @@
+"""A channel that sends through Apprise; the only place that calls a service.
+
+The outbox calls `send` from that channel's own threads.  Each thread has an Apprise object of its own, because these
+objects keep a clock, headers and caches.  `plugin.notify` is called rather than `Apprise.notify`: it converts between
+formats just the same (base.py, `_build_send_calls`) and leaves out tags, retries, its own pool and its log capture.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from zennotify.channel import egress
+from zennotify.channel.address import SERVICES, make_plugin, scheme_of
+from zennotify.channel.attempt import attempt
+from zennotify.channel.outcome import Exchange, HttpAnswer, MailAnswer, NoAnswer, judge
+from zennotify.channel.secrecy import Mask
+from zennotify.channel.text import for_service
+from zennotify.clock import SystemClock
+from zennotify.core.model import Form, Message, Result
+
+if TYPE_CHECKING:
+    from apprise import NotifyBase
+
+#: The header that web hooks may recognise a repeat by.
+DELIVERY_HEADER: Final = "X-Zennotify-Delivery"
+_FORMATS: Final = {Form.CHAT: "markdown", Form.EMAIL: "html", Form.SMS: "text", Form.JSON: "text"}
+
+
+class AppriseChannel:
+    """One way out, for any number of threads."""
+
+    def __init__(self, name: str, *, url: str, to: str | None, form: Form, timeout: timedelta) -> None:
+        self.name = name
+        self.form = form
+        self._url = url
+        self._to = to
+        self._scheme = scheme_of(url)
+        self._seconds = timeout.total_seconds()
+        self._mask = Mask(url, to)
+        self._mine = threading.local()
+        self._clock = SystemClock()
+        egress.install()
+
+    def __repr__(self) -> str:
+        return f"AppriseChannel({self.name!r}, {self._scheme}://***)"
+
+    def send(self, message: Message, *, delivery_id: str) -> Result:
+        """Send one message, once, and say what came of it; never raises, takes about `timeout` at most."""
+        plugin = self._plugin()
+        self._label(plugin, delivery_id)
+        accepted: bool | None = None
+        with attempt(self._seconds) as made:
+            try:
+                accepted = bool(plugin.notify(**self._arguments(message)))
+            except Exception:  # noqa: BLE001, S110 - 183 services: what one raises is judged by what it sent
+                pass
+        return judge(
+            self._readable(made.last, message),
+            scheme=self._scheme,
+            accepted=accepted,
+            now=self._clock.now(),
+        )
+
+    def _plugin(self) -> NotifyBase:
+        """Return this thread's Apprise object."""
+        plugin: NotifyBase | None = getattr(self._mine, "plugin", None)
+        if plugin is None:
+            plugin = make_plugin(self._url, self._to)
+            plugin.socket_connect_timeout = plugin.socket_read_timeout = self._seconds
+            plugin.redirects = False
+            # Apprise sleeps up to 5.5 s between two messages, some services longer; rates are for the outbox.
+            plugin.throttle = _at_once  # type: ignore[method-assign]
+            self._mine.plugin = plugin
+        return plugin
+
+    def _label(self, plugin: Any, delivery_id: str) -> None:
+        """Let a repeat be recognised as one, where the service has a place for that."""
+        if self._scheme in {"mailto", "mailtos"}:
+            plugin.delivery_id = delivery_id
+        elif SERVICES[self._scheme].form is Form.JSON:
+            plugin.headers[DELIVERY_HEADER] = delivery_id
+
+    def _arguments(self, message: Message) -> dict[str, str]:
+        body, title, body_format = message.body, message.title, _FORMATS[message.form]
+        if message.form is Form.CHAT:
+            body, body_format = for_service(self._scheme, body)
+        # Apprise sends no message without a body.
+        return {"title": title if body else "", "body": body or title, "body_format": body_format}
+
+    def _readable(self, exchange: Exchange | None, message: Message) -> Exchange | None:
+        """Return what happened with only such words of the provider as an operator may read."""
+        match exchange:
+            case HttpAnswer():
+                return replace(exchange, words=self._mask.words(exchange.body, message))
+            case MailAnswer():
+                return replace(exchange, words=self._mask.words(exchange.words.encode(), message))
+            case NoAnswer() | None:
+                return exchange
+
+
+def _at_once(*_: object, **__: object) -> None:
+    """Take the place of Apprise's throttle."""

@@ -1,0 +1,185 @@
+"""HTTP as Apprise's services speak it, under our rules: shared connections, one deadline, a bounded answer.
+
+Apprise's services call `requests.post`, which makes a new session, a new connection and (with TLS) a new context for
+every message, follows redirects, waits for each byte anew, and tells nobody what came back.  `install` puts
+one adapter below all sessions; it acts only within an attempt (attempt.py), to which it tells what it met.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+from functools import cache
+from http.client import HTTPException, HTTPResponse
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from typing_extensions import override
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from zennotify.channel.attempt import DeadlineReader, current, dial
+from zennotify.channel.outcome import HttpAnswer
+
+if TYPE_CHECKING:
+    from urllib3.response import HTTPResponse as PooledResponse
+
+#: No more of an answer is read.
+LARGEST_ANSWER: Final = 64 * 1024
+#: Servers close idle connections after 5 s and more.  Who reuses one just then cannot know whether the message
+#: arrived, so we do not come near that moment.
+_LONGEST_IDLE = 4.0
+#: Hosts, and kept connections per host; more are opened when needed, and closed after use.
+_HOSTS: Final = 128
+_KEPT: Final = 64
+
+
+class _Answer(HTTPResponse):
+    """An answer that is read no longer than its attempt may take, headers included."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(DeadlineReader(self.fp, sock))
+
+
+class _Bounded(HTTPConnection):
+    """A connection that is made, used and kept as our attempts need it."""
+
+    response_class = _Answer
+    _used = 0.0
+
+    @override
+    def _new_conn(self) -> socket.socket:
+        made = current()
+        return super()._new_conn() if made is None else dial(self.host, self.port, made, _OPTIONS)
+
+    @property
+    @override
+    def is_connected(self) -> bool:
+        """Whether the kept connection may be used again."""
+        return monotonic() - self._used < _LONGEST_IDLE and super().is_connected
+
+    @override
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        super().request(*args, **kwargs)
+        # Only now can the provider have all of it.  Where writing failed, it cannot have acted.
+        if made := current():
+            made.sent = True
+
+    @override
+    def getresponse(self) -> PooledResponse:
+        response = super().getresponse()
+        self._used = monotonic()
+        return response
+
+
+class _BoundedTls(_Bounded, HTTPSConnection):
+    """The same with TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Bounded
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _BoundedTls
+
+
+class Egress(HTTPAdapter):
+    """The one way out for HTTP.
+
+    Certificates are checked by contexts of urllib3's own, one per connection and kept apart by `verify`, so that a
+    channel with `verify=no` cannot weaken another one.
+    """
+
+    @override
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    @override
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    @override
+    def send(self, request: requests.PreparedRequest, *_: Any, **kwargs: Any) -> requests.Response:
+        """Send one request of the current attempt, and keep what came of it."""
+        made = current()
+        if made is None:
+            return super().send(request, **kwargs)
+        if isinstance(made.last, HttpAnswer) and made.last.status == 429:
+            # A few services try again at once; when is for the outbox to say.
+            raise requests.ConnectionError(request=request)
+        made.sent = False
+        host = urlsplit(request.url or "").hostname or "the service"
+        try:
+            left = made.left()
+            response = super().send(request, **(kwargs | {"stream": True, "timeout": (left, left)}))
+            body = _body(response)
+        except (requests.RequestException, HTTPError, OSError, HTTPException) as error:
+            made.failed(host, _root(error))
+            raise requests.ConnectionError(request=request) from error
+        made.last = HttpAnswer(
+            status=response.status_code,
+            body=body,
+            retry_after=response.headers.get("Retry-After"),
+            date=response.headers.get("Date"),
+        )
+        response.raw = io.BytesIO(body)
+        # Without an address to go to, `requests` follows no redirect, whatever a service asks for.
+        response.headers.pop("Location", None)
+        return response
+
+
+def _body(response: requests.Response) -> bytes:
+    """Return the answer's body, cut to its cap; a refusal counts even when its body does not come."""
+    raw: PooledResponse = response.raw
+    body = bytearray()
+    try:
+        while len(body) < LARGEST_ANSWER and response.status_code >= 200:
+            chunk = raw.read(8192, decode_content=True)
+            if not chunk:
+                return bytes(body)
+            body += chunk
+    except (HTTPError, OSError, HTTPException):
+        if 200 <= response.status_code < 300:
+            raise
+    finally:
+        if not raw.isclosed():
+            raw.close()
+            raw.release_conn()
+    return bytes(body[:LARGEST_ANSWER])
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return what `urllib3` and `requests` wrapped."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return error
+
+
+_POOLS: Final = {"http": _Pool, "https": _TlsPool}
+_OPTIONS: Final = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+_EGRESS: Final = Egress(pool_connections=_HOSTS, pool_maxsize=_KEPT)
+
+
+@cache
+def install() -> None:
+    """Put the shared adapter below every session; called when the first channel is opened."""
+    stock = requests.Session.get_adapter
+
+    def get_adapter(self: requests.Session, url: str | bytes) -> BaseAdapter:  # sessions call it by keyword
+        return stock(self, url) if current() is None else _EGRESS
+
+    requests.Session.get_adapter = get_adapter  # type: ignore[method-assign] # see the module's docstring
+
+
+def close() -> None:
+    """Close the kept connections."""
+    _EGRESS.close()

@@ -1,0 +1,109 @@
+"""A chat message is Markdown; what do services and terminals get that cannot read it, or read it differently?
+
+Apprise turns Markdown into what each service wants, with two gaps: it has no Markdown to plain text, and its
+Slack and Google Chat texts keep the backslash of most escapes.  Pure; called by apprise_channel.py and console.py.
+"""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Final
+
+from typing_extensions import override
+
+#: A backslash with what it escapes, or a span of code, in which a backslash is only itself.
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])|(?P<fence>`+)(?P<code>.+?)(?<!`)(?P=fence)(?!`)", re.DOTALL)
+_LINK = re.compile(r"!?\[([^\]\n]*)\]\(<?([^)\s>]*)>?\)")
+_STRONG = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
+_EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])(.+?)(?<=[^\s*_])\1(?![\w*])", re.DOTALL)
+_HEADING = re.compile(r"^ {0,3}#{1,6} +", re.MULTILINE)
+#: Escaped characters wait here, out of the private use area, while mark-up is taken away.
+_PARKED = 0xE000
+#: What Apprise's Slack and Google Chat texts understand as escaped.
+_UNDERSTOOD: Final = frozenset("<>()[]!#")
+#: Slack has no escapes: where a character would start mark-up, its twin stands for it.
+_TWINS: Final = {"\\": "/", "`": "'", "*": "∗", "~": "∼"}
+
+
+def plain(markdown: str) -> str:
+    """Return Markdown as a person would type it without mark-up."""
+    text = _ESCAPE.sub(lambda m: m["code"] if m["fence"] else chr(_PARKED + ord(m[1])), markdown)
+    text = _LINK.sub(lambda m: m[1] if m[1] == m[2] else f"{m[1]} ({m[2]})".strip(), text)
+    text = _HEADING.sub("", text)
+    text = _EMPHASIS.sub(r"\2", _STRONG.sub(r"\2", text))
+    return "".join(chr(ord(c) - _PARKED) if _PARKED <= ord(c) < _PARKED + 128 else c for c in text)
+
+
+def for_slack(markdown: str) -> str:
+    """Return Markdown whose escapes Apprise's Slack text shows as the characters they stand for."""
+
+    def unescape(match: re.Match[str]) -> str:
+        character = match[1]
+        if match["fence"] or character in _UNDERSTOOD:
+            return match[0]
+        return _TWINS.get(character, character)
+
+    return _ESCAPE.sub(unescape, markdown)
+
+
+def for_service(scheme: str, markdown: str) -> tuple[str, str]:
+    """Return a chat message as Apprise shall get it for this service, and the name of its format."""
+    if scheme in _SHOWS_BACKSLASHES:
+        return for_slack(markdown), "markdown"
+    if scheme in _READS_NO_MARKDOWN:
+        return plain(markdown), "text"
+    return markdown, "markdown"
+
+
+_SHOWS_BACKSLASHES: Final = frozenset({"slack", "gchat"})
+#: Apprise names more services as taking text only; of those, Mattermost and Zulip read Markdown.
+_READS_NO_MARKDOWN: Final = frozenset(
+    "ntfy ntfys gotify gotifys pagerduty opsgenie signl4 json jsons form forms twilio vonage nexmo sinch msgbird "
+    "clicksend plivo bulksms telnyx sns signal signals whatsapp".split()
+)
+
+
+class _Words(HTMLParser):
+    """Collects the readable words of a mail."""
+
+    _BREAKS: Final = frozenset(
+        {"br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "table", "ul", "ol", "hr"}
+    )
+    _SILENT: Final = frozenset({"style", "script", "head", "title"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out: list[str] = []
+        self._silent = 0
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._silent += tag in self._SILENT
+        self._break(tag)
+        if tag == "li":
+            self.out.append("- ")
+
+    @override
+    def handle_endtag(self, tag: str) -> None:
+        self._silent -= tag in self._SILENT and self._silent > 0
+        if tag != "br":
+            self._break(tag)
+
+    @override
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.out.append(re.sub(r"\s+", " ", data))
+
+    def _break(self, tag: str) -> None:
+        if tag in self._BREAKS and not self._silent:
+            self.out.append("\n")
+
+
+def from_html(html: str) -> str:
+    """Return the words of a mail, a line for each paragraph or row."""
+    words = _Words()
+    words.feed(html)
+    words.close()
+    lines = (line.strip() for line in "".join(words.out).splitlines())
+    return "\n".join(line for line in lines if line not in {"", "-"})

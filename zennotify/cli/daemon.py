@@ -1,0 +1,130 @@
+"""`zennotify run` and `zennotify reload`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import uvloop
+
+from zennotify import log
+from zennotify.app import App, build
+from zennotify.cli import demo as demonstration
+from zennotify.cli.project import Project, config_option, fail, load_or_exit
+from zennotify.clock import SystemClock
+from zennotify.errors import ConfigError, ControlError, ZennotifyError
+from zennotify.web.control import ask
+
+logger = logging.getLogger("zennotify.cli")
+
+#: A reload compiles up to thousands of rules; seconds.
+_RELOAD_PATIENCE = 60.0
+
+
+@click.command()
+@config_option
+@click.option(
+    "--demo", is_flag=True, help="Feed it the documented sample events, stamped with the present time."
+)
+def run(config_path: Path, demo: bool) -> None:
+    """Run the daemon: receive Zenoti's webhooks, decide, send.
+
+    SIGTERM stops it in order, SIGHUP reloads rules and templates.
+    """
+    project = load_or_exit(config_path, need_secrets=True)
+    log.set_up()
+    for problem in project.problems:
+        logger.warning("%s", problem)
+    code = 1
+    try:
+        app = build(project.config, SystemClock(), _echo)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(app, _demo_feeder(project, app) if demo else None))
+        code = 0
+    except ZennotifyError as error:
+        click.echo(f"zennotify: {error}", err=True)
+    except BaseExceptionGroup as group:
+        for error in _leaves(group):
+            logger.critical("a task died: %s", _named(error))
+    except OSError as error:
+        click.echo(f"zennotify: cannot listen: {error.strerror or error}", err=True)
+    log.stop()
+    sys.stdout.flush()
+    os._exit(code)  # a send that never ends holds its thread, and would hold the process
+
+
+async def _serve(app: App, on_ready: Callable[[], None] | None) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def on_stop() -> None:
+        if stop.is_set():  # asked twice: at once
+            log.stop()
+            os._exit(1)
+        stop.set()
+
+    def on_reload() -> None:
+        task = loop.create_task(_reload(app))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGTERM, on_stop)
+    loop.add_signal_handler(signal.SIGINT, on_stop)
+    loop.add_signal_handler(signal.SIGHUP, on_reload)
+    await app.run(stop, on_ready)
+
+
+async def _reload(app: App) -> None:
+    with contextlib.suppress(ConfigError):  # it is in the log, in /readyz and in the metrics
+        await app.reload()
+
+
+def _demo_feeder(project: Project, app: App) -> Callable[[], None]:
+    def feed() -> None:
+        [address, *_] = app.receiver.addresses
+        threading.Thread(
+            target=demonstration.feed, args=(project.config, address, _echo), daemon=True
+        ).start()
+
+    return feed
+
+
+def _echo(text: str) -> None:
+    click.echo(text)
+    sys.stdout.flush()
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]
+
+
+def _named(error: BaseException) -> str:
+    """Name an error for the log; the text of one that is not ours may hold a guest's data."""
+    return str(error) if isinstance(error, ZennotifyError | OSError) else type(error).__name__
+
+
+@click.command()
+@config_option
+def reload(config_path: Path) -> None:
+    """Bring changed rules and templates into force; a bad set changes nothing."""
+    config = load_or_exit(config_path).config
+    try:
+        answer = ask(config.admin.control.path or Path(), "reload", {}, _RELOAD_PATIENCE)
+    except ControlError as error:
+        fail(str(error))
+    for warning in answer["warnings"]:
+        click.echo(warning, err=True)
+    click.echo(f"{answer['rules']} rules are in force")

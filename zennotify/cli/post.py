@@ -1,0 +1,143 @@
+"""`zennotify simulate` and `zennotify send`: put something in at one end, and out at the other."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zennotify.app import open_ways, send_text
+from zennotify.cli.project import Project, config_option, fail, json_option, load_or_exit
+from zennotify.config import Address, Config
+from zennotify.errors import ControlError
+from zennotify.web.control import NoDaemon, ask
+from zennotify.zenoti.sample import load_sample, stamp
+from zennotify.zenoti.signature import sign
+
+#: Zenoti waits this long for an answer; seconds.
+_PATIENCE = 10.0
+#: One try of the slowest channel; seconds.
+_SEND_PATIENCE = 400.0
+
+
+@click.command()
+@click.argument("what", metavar="TYPE|FILE")
+@click.option("--as-is", is_flag=True, help="Send the event as it stands, with its own ids and times.")
+@config_option
+@json_option
+def simulate(what: str, as_is: bool, config_path: Path, as_json: bool) -> None:
+    """Post a sample event, or a JSON file, to the running daemon, signed like Zenoti's.
+
+    TYPE is an event type, e.g. Class.Schedule.Cancelled.  The event is stamped with new ids and the present time.
+    """
+    config = load_or_exit(config_path).config
+    body = _read(what)
+    try:
+        status, answer = post(config, config.server.listen, body if as_is else stamp(body, datetime.now(UTC)))
+    except OSError as error:
+        fail(
+            f"no daemon answers at {config.server.listen} ({error.strerror or error}); start it: zennotify run"
+        )
+    click.echo(json.dumps([answer]) if as_json else _told(status, answer))
+    sys.exit(0 if status == http.client.OK else 1)
+
+
+def _read(what: str) -> dict[str, Any]:
+    path = Path(what)
+    if not path.suffix == ".json" and not path.exists():
+        try:
+            return load_sample(what)
+        except KeyError as error:
+            fail(str(error.args[0]), 2)
+    try:
+        body = json.loads(path.read_bytes())
+    except OSError as error:
+        fail(f"cannot read {what}: {error.strerror}", 2)
+    except ValueError as error:
+        fail(f"{what} is not JSON: {error}", 2)
+    if not isinstance(body, dict):
+        fail(f"{what} is not an event: a JSON object is expected", 2)
+    return body
+
+
+def deliver(config: Config, address: Address, body: Mapping[str, Any]) -> str:
+    """Post an event and say in words what became of it."""
+    try:
+        return _told(*post(config, address, body))
+    except OSError as error:
+        return f"no answer ({error.strerror or error})"
+
+
+def post(config: Config, address: Address, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Post an event with the proofs that the configuration asks for; raises OSError without an answer."""
+    raw = json.dumps(body).encode()
+    server = config.server
+    headers = {"Content-Type": "application/json"}
+    if server.secrets:
+        headers[server.signature_header] = sign(server.secrets[0].get_secret_value().encode(), raw)
+    if server.token:
+        headers["Authorization"] = f"Bearer {server.token.get_secret_value()}"
+    connection = http.client.HTTPConnection(address.host or "localhost", address.port, timeout=_PATIENCE)
+    if address.path is not None:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(_PATIENCE)
+        connection.sock.connect(str(address.path))
+    try:
+        connection.request("POST", server.path, raw, headers)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def _told(status: int, answer: Mapping[str, Any]) -> str:
+    if status != http.client.OK:
+        return f"refused with {status} {answer.get('error', '')}"
+    told = str(answer["status"])
+    if "event" in answer:
+        told += f", event {answer['event'][:8]}"
+    return told + (f" ({answer['reason']})" if "reason" in answer else "")
+
+
+@click.command()
+@click.argument("channel")
+@click.argument("text")
+@config_option
+@json_option
+def send(channel: str, text: str, config_path: Path, as_json: bool) -> None:
+    """Send one real message, marked [TEST], through one channel, and show what the provider said."""
+    project = load_or_exit(config_path)
+    if channel not in project.config.channels:
+        fail(f"there is no channel {channel!r}; there are: {', '.join(project.config.channels)}", 2)
+    try:
+        answer = ask(
+            project.config.admin.control.path or Path(),
+            "send",
+            {"channel": channel, "text": text},
+            _SEND_PATIENCE,
+        )
+    except NoDaemon:
+        answer = _send_directly(project, channel, text)
+    except ControlError as error:
+        fail(str(error))
+    detail = f": {answer['detail']}" if answer["detail"] else ""
+    click.echo(json.dumps([answer]) if as_json else f"{channel}: {answer['outcome']}{detail}")
+    sys.exit(0 if answer["outcome"] == "sent" else 1)
+
+
+def _send_directly(project: Project, channel: str, text: str) -> dict[str, Any]:
+    """Send without a daemon."""
+    missing = project.config_file.missing.get(("channels", channel, "url"))
+    if missing is not None:
+        fail(str(missing), 78)
+    config = project.config.model_copy(update={"channels": {channel: project.config.channels[channel]}})
+    [way] = open_ways(config, click.echo)
+    result = send_text(way, text)
+    return {"outcome": result.outcome.value, "detail": result.detail}

@@ -1,0 +1,125 @@
+"""What most commands start with: the configuration, everything that is wrong with it, and how errors end a command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from zennotify.app import surroundings
+from zennotify.channel import ChannelProblem, check_url
+from zennotify.config import Config, ConfigFile, load_config
+from zennotify.core.model import Form
+from zennotify.errors import ConfigError, Problem, StoreError
+from zennotify.store import Reader, open_reader
+
+BAD_CONFIGURATION = 78
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def config_option(command: Command) -> Command:
+    """Add --config to a command."""
+    return click.option(
+        "--config",
+        "config_path",
+        envvar="ZENNOTIFY_CONFIG",
+        default="/etc/zennotify/config.yaml",
+        show_default=True,
+        type=click.Path(path_type=Path),
+        help="The configuration file.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add --json to a command."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")(
+        command
+    )
+
+
+def fail(sentence: str, code: int = 1) -> NoReturn:
+    """End the command with a sentence for the user."""
+    click.echo(f"zennotify: {sentence}", err=True)
+    sys.exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A configuration and what was found in it and in the files that it names."""
+
+    config_file: ConfigFile
+    #: How each channel's messages are written; channels whose URL cannot be used are left out.
+    forms: dict[str, Form]
+    problems: list[Problem]
+
+    @property
+    def config(self) -> Config:
+        """The configuration itself."""
+        return self.config_file.config
+
+
+def load_project(path: Path, *, need_secrets: bool) -> Project:
+    """Read the configuration and look at its channels; raises ConfigError when it cannot be read at all.
+
+    Missing secrets are errors for who needs them, and warnings for who does not.
+    """
+    file = load_config(path, environ=os.environ)
+    problems = list(file.warnings)
+    for place, problem in file.missing.items():
+        known = problem.message.removeprefix(f"{place}: ")
+        problems.append(Problem(problem.file, problem.line, problem.column, known, warning=not need_secrets))
+    forms: dict[str, Form] = {}
+    for name, channel in file.config.channels.items():
+        if ("channels", name, "url") in file.missing:
+            forms[name] = channel.form or Form.CHAT
+            continue
+        try:
+            forms[name] = check_url(channel.url.get_secret_value(), channel.to, channel.form)
+        except ChannelProblem as error:
+            problems.append(file.where(("channels", name, "url"), str(error)))
+    return Project(file, forms, problems)
+
+
+def check_rules(project: Project) -> tuple[list[Problem], int]:
+    """Return what is wrong with the rules and templates, and how many rules there are."""
+    # A channel that has a problem of its own is still a name that rules may use.
+    forms = {name: project.forms.get(name, Form.CHAT) for name in project.config.channels}
+    try:
+        _, compiled = surroundings(project.config, forms).read()
+    except ConfigError as error:
+        return list(error.problems), 0
+    return list(compiled.warnings), len(compiled.rules.rules)
+
+
+def load_or_exit(path: Path, *, need_secrets: bool = False) -> Project:
+    """Return the configuration, or print every error of it and exit 78."""
+    try:
+        project = load_project(path, need_secrets=need_secrets)
+    except ConfigError as error:
+        show_problems(error.problems)
+        sys.exit(BAD_CONFIGURATION)
+    errors = [problem for problem in project.problems if not problem.warning]
+    if errors:
+        show_problems(errors)
+        sys.exit(BAD_CONFIGURATION)
+    return project
+
+
+def show_problems(problems: Iterable[Problem]) -> None:
+    """Print problems, one a line, on standard error."""
+    for problem in sorted(problems):
+        click.echo(str(problem), err=True)
+
+
+def open_or_exit(config: Config) -> Reader:
+    """Open the store for reading, or say why not and exit 1."""
+    try:
+        return open_reader(config.store.url)
+    except StoreError as error:
+        fail(str(error))

@@ -1,0 +1,330 @@
+"""`zennotify events` and `zennotify deliveries`: what came in, what was decided, what went out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+
+from zennotify.cli.project import config_option, fail, json_option, load_or_exit, open_or_exit
+from zennotify.config import Config
+from zennotify.core.model import Reason
+from zennotify.errors import ControlError, StoreError
+from zennotify.store import Store
+from zennotify.store.reading import DeliveryView, EventView, QuarantineView
+from zennotify.store.transaction import Transaction
+from zennotify.web.control import NoDaemon, ask
+from zennotify.yamlfile import parse_duration
+
+_PATIENCE = 10.0
+Row = TypeVar("Row")
+
+
+class _ListByDefault(click.Group):
+    """A family of commands that lists when no command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+def _since(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        return datetime.now(UTC) - parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+_since_option = click.option(
+    "--since", callback=_since, metavar="DURATION", help="Only the last 90s, 15m, 24h, 30d."
+)
+_most_option = click.option(
+    "--limit",
+    "most",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="At most this many.",
+)
+
+
+@click.group(cls=_ListByDefault)
+def events() -> None:
+    """What came in, and what the rules made of it (without a command: list)."""
+
+
+@events.command("list")
+@click.option("--type", "event_type", metavar="TYPE", help="Only this event type; * is a glob.")
+@click.option("--center", metavar="ID", help="Only this centre.")
+@click.option(
+    "--reason",
+    type=click.Choice([reason.value for reason in Reason]),
+    help="Only with a decision for this reason.",
+)
+@click.option("--quarantine", is_flag=True, help="Bodies that could not become events, instead.")
+@_since_option
+@_most_option
+@config_option
+@json_option
+def events_list(
+    event_type: str | None,
+    center: str | None,
+    reason: str | None,
+    quarantine: bool,
+    since: datetime | None,
+    most: int,
+    config_path: Path,
+    as_json: bool,
+) -> None:
+    """List events, newest first."""
+    config = load_or_exit(config_path).config
+    reader = open_or_exit(config)
+    if quarantine:
+        _show(reader.quarantine(most=most), as_json, _quarantine_json, _quarantine_line(config))
+        return
+    rows = reader.events(type=event_type, center=center, since=since, reason=reason, most=most)
+    _show(rows, as_json, _event_json, _event_line(config))
+
+
+@events.command("show")
+@click.argument("event_id", metavar="EVENT")
+@config_option
+@json_option
+def events_show(event_id: str, config_path: Path, as_json: bool) -> None:
+    """Show one event: its decisions, its deliveries, its body."""
+    config = load_or_exit(config_path).config
+    event = _only(open_or_exit(config).event(event_id), "event", event_id)
+    body = json.loads(event.body)
+    if as_json:
+        click.echo(json.dumps([{**_event_json(event), "body": body}], indent=2))
+        return
+    click.echo(_event_line(config)(event))
+    for decision in event.decisions:
+        click.echo(f"  {decision.rule or '(all rules)'}: {decision.reason} {decision.detail}".rstrip())
+        for delivery in decision.deliveries:
+            click.echo("    " + _delivery_line(config)(delivery))
+            _show_attempts(config, delivery, "      ")
+    if not event.decisions:
+        click.echo("  no rule matched" if event.state == "decided" else "  not decided yet")
+    click.echo(json.dumps(body, indent=2, ensure_ascii=False))
+
+
+@click.group(cls=_ListByDefault)
+def deliveries() -> None:
+    """What went out, or waits to (without a command: list)."""
+
+
+@deliveries.command("list")
+@click.option("--channel", metavar="NAME", help="Only this channel.")
+@click.option(
+    "--state",
+    type=click.Choice(["pending", "sending", "delivered", "dead", "cancelled"]),
+    help="Only in this state.",
+)
+@_since_option
+@_most_option
+@config_option
+@json_option
+def deliveries_list(
+    channel: str | None,
+    state: str | None,
+    since: datetime | None,
+    most: int,
+    config_path: Path,
+    as_json: bool,
+) -> None:
+    """List deliveries, newest first."""
+    config = load_or_exit(config_path).config
+    rows = open_or_exit(config).deliveries(channel=channel, state=state, since=since, most=most)
+    _show(rows, as_json, _delivery_json, _delivery_line(config))
+
+
+@deliveries.command("show")
+@click.argument("delivery_id", metavar="DELIVERY")
+@config_option
+@json_option
+def deliveries_show(delivery_id: str, config_path: Path, as_json: bool) -> None:
+    """Show one delivery: its attempts and its text."""
+    config = load_or_exit(config_path).config
+    delivery = _only(open_or_exit(config).delivery(delivery_id), "delivery", delivery_id)
+    if as_json:
+        text = {"title": delivery.title, "message": delivery.message}
+        click.echo(json.dumps([{**_delivery_json(delivery), **text}], indent=2))
+        return
+    click.echo(_delivery_line(config)(delivery))
+    click.echo(f"  event {delivery.event}" if delivery.event else f"  window {delivery.window}")
+    _show_attempts(config, delivery, "  ")
+    if delivery.message is not None:
+        click.echo(f"\n{delivery.title}\n\n{delivery.message}")
+
+
+@deliveries.command("retry")
+@click.argument("delivery_id", metavar="DELIVERY")
+@config_option
+def deliveries_retry(delivery_id: str, config_path: Path) -> None:
+    """Try a delivery again now: one that is dead, cancelled, or waits."""
+    _change(config_path, delivery_id, "retry", "is due now", (Transaction.revive, datetime.now(UTC)))
+
+
+@deliveries.command("cancel")
+@click.argument("delivery_id", metavar="DELIVERY")
+@config_option
+def deliveries_cancel(delivery_id: str, config_path: Path) -> None:
+    """Cancel a delivery that waits or is dead."""
+    _change(config_path, delivery_id, "cancel", "is cancelled", (Transaction.cancel,))
+
+
+def _change(config_path: Path, beginning: str, verb: str, done: str, offline: tuple[Any, ...]) -> None:
+    """Have the daemon change a delivery or, where none runs, change it ourselves under its lock."""
+    config = load_or_exit(config_path).config
+    delivery = _only(open_or_exit(config).delivery(beginning), "delivery", beginning)
+    try:
+        changed = ask(config.admin.control.path or Path(), verb, {"id": delivery.id}, _PATIENCE)["changed"]
+    except NoDaemon:
+        changed = _change_offline(config, delivery.id, *offline)
+    except ControlError as error:
+        fail(str(error))
+    if not changed:
+        fail(f"delivery {delivery.id[:8]} is {delivery.state}; it cannot be changed like that")
+    click.echo(f"delivery {delivery.id[:8]} {done}")
+
+
+def _change_offline(config: Config, delivery: str, statements: Callable[..., bool], *args: Any) -> bool:
+    try:
+        store = Store.open(config.store.url)
+    except StoreError as error:
+        fail(str(error))
+    try:
+        return store.write(statements, delivery, *args)
+    finally:
+        store.close()
+
+
+def _only(found: Sequence[Row], what: str, beginning: str) -> Row:
+    if not found:
+        fail(f"there is no {what} {beginning!r}")
+    if len(found) > 1:
+        fail(f"{beginning!r} is the beginning of several; give more of the {what}'s id")
+    return found[0]
+
+
+def _show(
+    rows: Sequence[Row],
+    as_json: bool,
+    to_json: Callable[[Row], dict[str, Any]],
+    to_line: Callable[[Row], str],
+) -> None:
+    if as_json:
+        click.echo(json.dumps([to_json(row) for row in rows], indent=2))
+        return
+    for row in rows:
+        click.echo(to_line(row))
+
+
+def _show_attempts(config: Config, delivery: DeliveryView, margin: str) -> None:
+    for number, attempt in enumerate(delivery.attempts, 1):
+        outcome = attempt.outcome or "under way"
+        click.echo(
+            f"{margin}try {number} {_local(config, attempt.started)} {outcome} {attempt.detail}".rstrip()
+        )
+
+
+# --- how rows look ----------------------------------------------------------------------------------------
+
+
+def _local(config: Config, moment: datetime) -> str:
+    return f"{moment.astimezone(ZoneInfo(config.time_zone)):%Y-%m-%d %H:%M:%S}"
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def _event_json(event: EventView) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "event_id": event.event_id,
+        "type": event.type,
+        "at": _iso(event.at),
+        "received": _iso(event.received),
+        "center": event.center,
+        "state": event.state,
+        "decisions": [
+            {
+                "rule": decision.rule,
+                "reason": decision.reason,
+                "detail": decision.detail,
+                "deliveries": [_delivery_json(delivery) for delivery in decision.deliveries],
+            }
+            for decision in event.decisions
+        ],
+    }
+
+
+def _delivery_json(delivery: DeliveryView) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "event": delivery.event,
+        "window": delivery.window,
+        "rule": delivery.rule,
+        "channel": delivery.channel,
+        "state": delivery.state,
+        "reason": delivery.reason,
+        "due": _iso(delivery.due),
+        "attempts": [
+            {
+                "started": _iso(attempt.started),
+                "finished": _iso(attempt.finished),
+                "outcome": attempt.outcome,
+                "detail": attempt.detail,
+            }
+            for attempt in delivery.attempts
+        ],
+    }
+
+
+def _quarantine_json(row: QuarantineView) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "received": _iso(row.received),
+        "reason": row.reason,
+        "size": row.size,
+        "body": row.body.decode(errors="replace"),
+    }
+
+
+def _event_line(config: Config) -> Callable[[EventView], str]:
+    def line(event: EventView) -> str:
+        made = ", ".join(f"{decision.rule or 'all'} {decision.reason}" for decision in event.decisions)
+        state = made or ("unmatched" if event.state == "decided" else event.state)
+        return f"{event.id[:8]}  {_local(config, event.received)}  {_plain(event.type):28}  {state}"
+
+    return line
+
+
+def _delivery_line(config: Config) -> Callable[[DeliveryView], str]:
+    def line(delivery: DeliveryView) -> str:
+        state = delivery.state + (f" ({delivery.reason})" if delivery.reason else "")
+        if delivery.state == "pending" and delivery.attempts:
+            state += f", next try {_local(config, delivery.due)}"
+        made = f"{delivery.id[:8]}  {_local(config, delivery.created)}  {delivery.channel:16}"
+        return f"{made}  {delivery.rule:32}  {state}"
+
+    return line
+
+
+def _quarantine_line(config: Config) -> Callable[[QuarantineView], str]:
+    return lambda row: f"{row.id:8}  {_local(config, row.received)}  {row.reason:24}  {row.size} bytes"
+
+
+def _plain(text: str) -> str:
+    """Return text that came from outside without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -1,0 +1,190 @@
+"""What hangs together in config.yaml?  Proofs, names, addresses, file systems; called by load.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from zennotify.config.model import Config, ServerConfig, Verify
+from zennotify.config.secrets import Place
+from zennotify.yamlfile import did_you_mean
+
+Said = tuple[Place, str]
+
+#: The kernel's list of mounts; a test has one of its own.
+MOUNTS = Path("/proc/mounts")
+_NETWORK_FILE_SYSTEMS: Final = frozenset(
+    (
+        "9p",
+        "afs",
+        "ceph",
+        "cifs",
+        "glusterfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "smb",
+        "smb2",
+        "smb3",
+    )
+)
+_NETWORK_FUSE: Final = frozenset(("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"))
+#: Settings whose feature comes in a later version.
+_LATER: Final = (
+    ("server", "public_url"),
+    ("store", "keep", "facts"),
+    ("centers",),
+    ("zenoti_api",),
+)
+_LATER_OF_CHANNELS: Final = ("rate", "fallback", "on_unknown", "consent")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the checks say."""
+
+    errors: tuple[Said, ...]
+    warnings: tuple[Said, ...]
+
+
+def check(config: Config | None, defaults: Config, written: Mapping[str, Any], wrong: Set[Place]) -> Found:
+    """Check a Config against itself.
+
+    `written` are the values before secrets were put in.  What is in `wrong` could not be read: nothing is
+    concluded from its absence.
+    """
+    errors = [*_names(written)]
+    warnings: list[Said] = []
+    if config is not None:
+        errors += [*_proofs(config.server, wrong), *_addresses(config, wrong), *_store(config)]
+        warnings = [*_admin(config), *_password(config, written), *_later(config, defaults)]
+    return Found(tuple(errors), tuple(warnings))
+
+
+def _proofs(server: ServerConfig, wrong: Set[Place]) -> Iterator[Said]:
+    unknown = {place[1] if len(place) > 1 else "listen" for place in wrong if place[0] == "server"}
+    if server.verify is Verify.ENFORCE and not server.secrets and not unknown & {"secrets", "listen"}:
+        yield ("server", "verify"), "`enforce` needs `secrets`: without one no signature can be checked"
+    if server.listen.is_local or server.has_proof or unknown & {"listen", "token", "allow_from", "secrets"}:
+        return
+    if server.secrets and "verify" in unknown:  # it may be meant to be `enforce`
+        return
+    ways = "set `token` or `allow_from`, or `secrets` with `verify: enforce`"
+    only = "; with `verify: record` a wrong signature is only counted" if server.secrets else ""
+    sentence = f"other machines reach {server.listen}, but nobody has to prove who they are: {ways}{only}"
+    yield ("server", "listen"), sentence
+
+
+def _addresses(config: Config, wrong: Set[Place]) -> Iterator[Said]:
+    used = {("server", "listen"): config.server.listen}
+    for name in ("listen", "control"):
+        place = ("admin", name)
+        address = getattr(config.admin, name)
+        if name == "control" and address.path is None:
+            yield place, "a unix socket is expected, e.g. unix:zennotify.sock"
+            continue
+        taken = next((other for other, its in used.items() if its.overlaps(address)), None)
+        if taken is not None and not {place, taken} & wrong:
+            yield place, f"{address} is already used by {'.'.join(taken)}"
+        used[place] = address
+
+
+def _admin(config: Config) -> Iterator[Said]:
+    if not config.admin.listen.is_local:
+        yield (
+            ("admin", "listen"),
+            f"other machines reach {config.admin.listen}: health and metrics have no password",
+        )
+
+
+def _store(config: Config) -> Iterator[Said]:
+    file = config.store.file
+    kind = _file_system(file) if file is not None else ""
+    if kind in _NETWORK_FILE_SYSTEMS | _NETWORK_FUSE:
+        yield ("store", "url"), f"the store is on a network file system ({kind}); SQLite needs a local disk"
+
+
+def _file_system(file: Path) -> str:
+    """Return the kind of file system that a file is, or would be, on."""
+    try:
+        mounts = [line.split(" ")[1:3] for line in MOUNTS.read_text("utf-8", "replace").splitlines()]
+        folder = file.parent.resolve()
+    except OSError:  # not Linux: nothing is known
+        return ""
+    # The longest mount point above the file counts, and of equal ones the last.
+    above = [(len(point), kind) for point, kind in mounts if folder.is_relative_to(_unescaped(point))]
+    return max(above, key=lambda pair: pair[0], default=(0, ""))[1] if above else ""
+
+
+def _unescaped(point: str) -> str:
+    return point.replace(r"\040", " ").replace(r"\011", "\t").replace(r"\012", "\n").replace(r"\134", "\\")
+
+
+def _password(config: Config, written: Mapping[str, Any]) -> Iterator[Said]:
+    store = written.get("store")
+    url = store.get("url") if isinstance(store, dict) else None
+    if config.store.file is not None or not isinstance(url, str) or "${" in url:
+        return
+    parts = urlsplit(config.store.url)
+    if parts.password or "password" in parse_qs(parts.query):
+        yield (
+            ("store", "url"),
+            "a password stands in this file; use ${env:NAME}, ${file:/path} or ${cred:NAME} for it",
+        )
+
+
+def _names(written: Mapping[str, Any]) -> Iterator[Said]:
+    channels = written.get("channels", {})
+    if not isinstance(channels, dict):
+        return
+    ops = written.get("ops", [])
+    for index, name in enumerate(ops if isinstance(ops, list) else [ops]):
+        if isinstance(name, str) and "${" not in name and name not in channels:
+            yield ("ops", index), f"there is no channel `{name[:60]}`{did_you_mean(name, channels)}"
+    ways = {name: channel["fallback"] for name, channel in channels.items() if _falls_back(channel)}
+    for name, other in ways.items():
+        if other not in channels:
+            sentence = f"there is no channel `{other[:60]}`{did_you_mean(other, channels)}"
+            yield ("channels", name, "fallback"), sentence
+    yield from _loops(ways)
+
+
+def _falls_back(channel: object) -> bool:
+    fallback = channel.get("fallback") if isinstance(channel, dict) else None
+    return isinstance(fallback, str) and "${" not in fallback
+
+
+def _loops(ways: Mapping[str, str]) -> Iterator[Said]:
+    done: set[str] = set()
+    for start in ways:
+        trail: list[str] = []
+        name = start
+        while name in ways and name not in done and name not in trail:
+            trail.append(name)
+            name = ways[name]
+        if name in trail:
+            circle = [*trail[trail.index(name) :], name]
+            yield ("channels", circle[-2], "fallback"), f"the fallbacks go in a circle: {' -> '.join(circle)}"
+        done.update(trail)
+
+
+def _later(config: Config, defaults: Config) -> Iterator[Said]:
+    for place in _LATER:
+        if _at(config, place) != _at(defaults, place):
+            yield place, "has no effect yet in this version"
+    for name, channel in config.channels.items():
+        for key in _LATER_OF_CHANNELS:
+            if getattr(channel, key) is not None:
+                yield ("channels", name, key), "has no effect yet in this version"
+
+
+def _at(config: Config, place: tuple[str, ...]) -> Any:
+    value: Any = config
+    for name in place:
+        value = getattr(value, name)
+    return value

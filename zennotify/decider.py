@@ -1,0 +1,247 @@
+"""Decides what kept events mean, in the writer's next transaction and in order.
+
+The deciding itself is the pure core/decide.py; this module brings it the events, the rules and the windows, and
+keeps what comes of it.  Decisions, deliveries and windows commit together with the event's state, so that no
+crash can separate them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zennotify import log
+from zennotify.core.decide import Decision, Passed, conclude, examine
+from zennotify.core.model import Event, Reason, Zone
+from zennotify.core.once import Window, WindowKey
+from zennotify.core.rule import RuleSet
+from zennotify.errors import StoreUnavailable
+from zennotify.metrics import Metrics
+from zennotify.store import Rank, Writer
+from zennotify.store.transaction import KeptEvent, NewDecision, NewDelivery, Transaction
+from zennotify.zenoti.catalog import label
+from zennotify.zenoti.event import reopen
+from zennotify.zenoti.names import Names
+
+logger = logging.getLogger("zennotify.decider")
+
+#: After this many crashes while it was being decided, an event is not tried again.
+MOST_TRIES = 3
+#: Events that wait in memory for their decision; what is beyond is read back from the store.
+_MOST_WAITING = 5_000
+_BATCH = 256
+
+
+class _ReadBack:
+    """In the queue of events: read the oldest undecided ones from the store."""
+
+
+_READ_BACK = _ReadBack()
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    event: Event
+    decisions: list[Decision]
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction decides."""
+
+    decided: list[_Decided] = field(default_factory=list)
+    windows: dict[WindowKey, Window] = field(default_factory=dict)
+    #: Whether the store has more undecided events than were read back.
+    has_more: bool = False
+
+
+class Decider:
+    """Brings events, rules and windows together."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        metrics: Metrics,
+        *,
+        class_times: Zone,
+        wake: Callable[[set[str]], None],
+    ) -> None:
+        self._writer = writer
+        self._metrics = metrics
+        self._class_times = class_times
+        #: Called in the writer's thread with the channels that have new deliveries.
+        self._wake = wake
+        self._rules: RuleSet | None = None
+        self._has_rules = asyncio.Event()
+        #: Whether the store has undecided events that are not in the queue; only the writer's thread changes it.
+        self._is_behind = True
+        self._events = writer.lane(
+            self._decide, rank=Rank.DECISIONS, most=_BATCH, committed=self._decided, failed=self._not_decided
+        )
+
+    def use(self, rules: RuleSet) -> None:
+        """Decide by these rules from the next transaction on."""
+        self._rules = rules
+        self._has_rules.set()
+
+    def hand_on(self, event: Event) -> None:
+        """Take a new event, in the writer's thread, right after its commit."""
+        if self._is_behind:
+            return  # it is read back from the store in its turn
+        if len(self._events) < _MOST_WAITING:
+            self._events.put(event)
+        else:
+            self._fall_behind()
+
+    async def recover(self) -> None:
+        """Decide first what an earlier process left undecided, one by one, each try counted before it is made.
+
+        An event whose decision ended the process several times is given up, so that those behind it are decided.
+        Waits until there are rules.
+        """
+        await self._has_rules.wait()
+        place = 0
+        last = await self._writer.call(Transaction.last_undecided)
+        while place < last:
+            [(place, kept)] = await self._writer.call(Transaction.undecided, 1, place)
+            if kept.tries >= MOST_TRIES:
+                await self._give_up(kept)
+                continue
+            await self._writer.call(Transaction.count_try, kept.id)
+            await self._events.ask(self._reopen(kept))
+        self._events.put(_READ_BACK)
+
+    async def _give_up(self, kept: KeptEvent) -> None:
+        logger.error("event=%s type=%s state=failed tries=%d", kept.id, label(kept.type), kept.tries)
+        reason = f"deciding it ended zennotify {kept.tries} times"
+        await self._writer.call(_keep_failed, kept.id, reason)
+        self._metrics.decisions.labels("", Reason.FAILED.value).inc()
+
+    def _fall_behind(self) -> None:
+        self._is_behind = True
+        self._events.put(_READ_BACK)
+
+    # --- in the writer's thread ---------------------------------------------------------------------------
+
+    def _decide(self, transaction: Transaction, items: list[Event | _ReadBack]) -> list[_Batch]:
+        rules = self._rules
+        assert rules is not None, "nothing is put into the queue before there are rules"  # noqa: S101
+        batch = _Batch()
+        events = {item.id: item for item in items if isinstance(item, Event)}
+        if len(events) < len(items):
+            kept = transaction.undecided(_BATCH)
+            events |= {event.id: self._reopen(event) for _, event in kept if event.id not in events}
+            batch.has_more = len(kept) == _BATCH
+        self._conclude_all(transaction, rules, list(events.values()), batch)
+        _keep_decided(transaction, rules.hash, batch)
+        return [batch] * len(items)
+
+    def _conclude_all(
+        self, transaction: Transaction, rules: RuleSet, events: Sequence[Event], batch: _Batch
+    ) -> None:
+        """Decide the events over what the windows were before this transaction and became within it."""
+        examined: list[tuple[Event, list[Passed | Decision]]] = []
+        for event in events:
+            try:
+                examined.append((event, examine(event, Names(event), rules)))
+            except Exception as error:  # a bug of ours: only this event may suffer
+                batch.decided.append(_failure(event, error))
+        passed = [item for _, items in examined for item in items if isinstance(item, Passed)]
+        windows = transaction.windows({item.window for item in passed if item.window is not None})
+        for event, items in examined:
+            try:
+                decisions, changed = conclude(items, windows, event.received_at)
+            except Exception as error:  # as above
+                batch.decided.append(_failure(event, error))
+                continue
+            windows |= changed
+            batch.windows |= changed
+            batch.decided.append(_Decided(event, decisions))
+
+    def _decided(self, items: list[Event | _ReadBack], batches: Sequence[_Batch]) -> None:
+        batch = batches[0]
+        if any(isinstance(item, _ReadBack) for item in items):
+            if batch.has_more:
+                self._events.put(_READ_BACK)
+            else:
+                self._is_behind = False
+        channels = {
+            duty.channel for one in batch.decided for decision in one.decisions for duty in decision.duties
+        }
+        if channels:
+            self._wake(channels)
+        for one in batch.decided:
+            for decision in one.decisions:
+                self._metrics.decisions.labels(decision.rule, decision.reason.value).inc()
+        log.lines(logger, (_line(one) for one in batch.decided))
+
+    def _not_decided(self, items: list[Event | _ReadBack], error: Exception) -> None:
+        """Read the events back later; what is not a passing fault ends the process, and `recover` isolates it."""
+        if not isinstance(error, StoreUnavailable):
+            raise error
+        self._fall_behind()
+
+    def _reopen(self, kept: KeptEvent) -> Event:
+        return reopen(kept.body, kept.received_at, self._class_times)
+
+
+def delivery_id(event: str, rule: str, channel: str, recipient: str = "", step: int = 0) -> str:
+    """Return a delivery's id: 32 hex digits, a hash of what makes it unique."""
+    key = "\x1f".join((event, rule, channel, recipient, str(step)))
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+
+
+def _keep_decided(transaction: Transaction, rules_hash: str, batch: _Batch) -> None:
+    transaction.save_windows(batch.windows)
+    made = [(one.event, decision) for one in batch.decided for decision in one.decisions]
+    transaction.add_decisions(
+        [
+            NewDecision(
+                event=event.id, rule=decision.rule, reason=decision.reason.value, detail=decision.detail
+            )
+            for event, decision in made
+        ]
+    )
+    transaction.add_deliveries(
+        [
+            NewDelivery(
+                id=delivery_id(event.id, decision.rule, duty.channel),
+                event=event.id,
+                rule=decision.rule,
+                channel=duty.channel,
+                rule_set=rules_hash,
+                held_back=duty.held_back,
+                created=event.received_at,
+                due=duty.due,
+            )
+            for event, decision in made
+            for duty in decision.duties
+        ]
+    )
+    transaction.finish_events(
+        (one.event.id, "failed" if one.failed else "decided", rules_hash) for one in batch.decided
+    )
+
+
+def _keep_failed(transaction: Transaction, event: str, detail: str) -> None:
+    transaction.add_decisions([NewDecision(event=event, rule="", reason=Reason.FAILED.value, detail=detail)])
+    transaction.finish_events([(event, "failed", None)])
+
+
+def _failure(event: Event, error: Exception) -> _Decided:
+    """Record that deciding raised; the error's text stays out, it may hold a guest's data."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    detail = f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}"
+    logger.error("event=%s could not be decided: %s", event.id, detail)
+    return _Decided(event, [Decision(rule="", reason=Reason.FAILED, detail=detail)], failed=True)
+
+
+def _line(one: _Decided) -> str:
+    made = " ".join(f"{decision.rule}:{decision.reason}" for decision in one.decisions) or "unmatched"
+    return f"event={one.event.id} type={label(one.event.type)} decided {made}"

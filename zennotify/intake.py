@@ -1,0 +1,163 @@
+"""Keeps what the receiver lets in: an event, a duplicate of one, or a body for quarantine.
+
+Requests that wait at the same moment become one transaction (store/writer.py); the receiver answers after its
+commit.  A new event is then handed on to decider.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from zennotify.clock import Clock
+from zennotify.core.model import Event, Zone
+from zennotify.errors import StoreUnavailable
+from zennotify.metrics import Metrics
+from zennotify.store import Rank, Writer
+from zennotify.store.transaction import NewEvent, Quarantined, Transaction
+from zennotify.zenoti.catalog import label
+from zennotify.zenoti.envelope import Envelope
+from zennotify.zenoti.event import make_event
+from zennotify.zenoti.names import Names
+
+logger = logging.getLogger("zennotify.intake")
+
+#: The same (type, timestamp, data) under another event_id is a duplicate for this long.
+SAME_CONTENT = timedelta(hours=24)
+#: How long a request is held while the store cannot take it; seconds.  Zenoti waits 10 s.
+LONGEST_HOLD = 8.0
+_HOLD_STEP = timedelta(milliseconds=250)
+#: Requests that wait for the writer; beyond, the store counts as unavailable.
+_MOST_ARRIVALS = 10_000
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a request: our event id where there is one, the reason where it was quarantined."""
+
+    status: Literal["accepted", "duplicate", "quarantined"]
+    event: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    event: Event
+    fingerprint: str
+    body: bytes
+
+
+class Intake:
+    """Turns an authentic request into something durable."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        class_times: Zone,
+        hand_on: Callable[[Event], None],
+    ) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._class_times = class_times
+        #: Called in the writer's thread with each new event, after its commit and in order.
+        self._hand_on = hand_on
+        self._arrivals = writer.lane(self._keep, rank=Rank.EVENTS, most=_BATCH, committed=self._kept)
+        self._bodies = writer.lane(self._keep_bodies, rank=Rank.EVENTS, most=_BATCH)
+
+    async def accept(self, envelope: Envelope, body: bytes, received_at: datetime) -> Receipt:
+        """Keep an event; returns after the commit.  Raises StoreUnavailable when it took too long."""
+        event = make_event(envelope, received_at, self._class_times)
+        arrival = _Arrival(event, envelope.fingerprint, body)
+        receipt = await self._hold(lambda: self._arrivals.ask(arrival))
+        if receipt.status == "quarantined":
+            self._count_quarantined(receipt, len(body))
+        return receipt
+
+    async def quarantine(self, reason: str, body: bytes, received_at: datetime) -> Receipt:
+        """Keep a body that cannot become an event; returns after the commit.  Raises StoreUnavailable."""
+        kept = Quarantined(received_at=received_at, reason=reason, body=body)
+        receipt = await self._hold(lambda: self._bodies.ask(kept))
+        self._count_quarantined(receipt, len(body))
+        return receipt
+
+    async def _hold(self, ask: Callable[[], Awaitable[Receipt]]) -> Receipt:
+        """Ask the writer again while the store is unavailable, as long as Zenoti can wait."""
+        if len(self._arrivals) >= _MOST_ARRIVALS:
+            raise StoreUnavailable("too many requests wait for the store")
+        try:
+            async with asyncio.timeout(LONGEST_HOLD):
+                while True:
+                    try:
+                        return await ask()
+                    except StoreUnavailable:
+                        await self._clock.sleep_until(self._clock.now() + _HOLD_STEP, asyncio.Event())
+        except TimeoutError as error:
+            raise StoreUnavailable("the store did not take it in time") from error
+
+    def _count_quarantined(self, receipt: Receipt, size: int) -> None:
+        self._metrics.quarantined.inc()
+        logger.warning("quarantined reason=%s bytes=%d", receipt.reason, size)
+
+    def _keep(self, transaction: Transaction, arrivals: list[_Arrival]) -> list[Receipt]:
+        ids = [arrival.event.id for arrival in arrivals]
+        fingerprints = [arrival.fingerprint for arrival in arrivals]
+        since = min(arrival.event.received_at for arrival in arrivals) - SAME_CONTENT
+        known, recent = transaction.known(ids, fingerprints, since)
+        new: list[NewEvent] = []
+        conflicts: list[Quarantined] = []
+        receipts: list[Receipt] = []
+        for arrival in arrivals:
+            key, fingerprint = arrival.event.id, arrival.fingerprint
+            if known.get(key, fingerprint) != fingerprint:
+                conflicts.append(
+                    Quarantined(received_at=arrival.event.received_at, reason="conflict", body=arrival.body)
+                )
+                receipts.append(Receipt(status="quarantined", reason="conflict"))
+            elif key in known or fingerprint in recent:
+                receipts.append(
+                    Receipt(status="duplicate", event=key if key in known else recent[fingerprint])
+                )
+            else:
+                known[key] = fingerprint
+                recent[fingerprint] = key
+                new.append(_new(arrival))
+                receipts.append(Receipt(status="accepted", event=key))
+        if new:
+            transaction.add_events(new)
+        if conflicts:
+            transaction.add_quarantine(conflicts)
+        return receipts
+
+    def _kept(self, arrivals: list[_Arrival], receipts: Sequence[Receipt]) -> None:
+        for arrival, receipt in zip(arrivals, receipts, strict=True):
+            if receipt.status == "accepted":
+                self._metrics.events.labels(label(arrival.event.type)).inc()
+                self._hand_on(arrival.event)
+        self._metrics.last_event.set(arrivals[-1].event.received_at.timestamp())
+
+    def _keep_bodies(self, transaction: Transaction, bodies: list[Quarantined]) -> list[Receipt]:
+        transaction.add_quarantine(bodies)
+        return [Receipt(status="quarantined", reason=body.reason) for body in bodies]
+
+
+def _new(arrival: _Arrival) -> NewEvent:
+    event = arrival.event
+    center = Names(event)["center"]["id"]
+    return NewEvent(
+        id=event.id,
+        event_id=event.event_id,
+        type=event.type,
+        center=center if isinstance(center, str) else None,
+        at=event.at,
+        received_at=event.received_at,
+        fingerprint=arrival.fingerprint,
+        body=arrival.body,
+    )

@@ -1,0 +1,240 @@
+"""Which filters and tests does a template have?  A list of the allowed: what is not here does not exist.
+
+Each one pays for its arguments before it works, and refuses a missing field (`default` and `is defined` excepted).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import update_wrapper
+from typing import Any, Final
+
+from babel.numbers import format_currency
+from jinja2 import Undefined
+from jinja2.defaults import DEFAULT_FILTERS, DEFAULT_TESTS
+from jinja2.filters import make_attrgetter
+from jinja2.runtime import EvalContext
+from jinja2.utils import pass_eval_context
+from markupsafe import Markup
+
+from zennotify.core.model import Code
+from zennotify.message import limits, moments
+from zennotify.message.forms import shield
+from zennotify.message.limits import Refused, Unfit, kind
+from zennotify.message.missing import Missing
+
+Filter = Callable[..., Any]
+
+_WHOLE = re.compile(r"[+-]?\d{1,30}")
+_DECIMAL = re.compile(r"[+-]?(\d{1,30}\.\d{0,30}|\.\d{1,30}|\d{1,30})([eE][+-]?\d{1,2})?")
+_MOST_PLACES = 12
+
+
+def show(value: Any) -> str:  # noqa: PLR0911 - a table of types
+    """Return a value as it prints in a message, before it is shielded."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float, Decimal)):
+        return str(value)
+    if isinstance(value, date):
+        return moments.show(value)
+    if isinstance(value, Undefined):
+        return str(value)
+    limits.spend_on(value)
+    if isinstance(value, Mapping):
+        return limits.text_of([f"{show(name)}: {show(inner)}" for name, inner in value.items()], ", ")
+    if isinstance(value, Sequence):
+        return limits.text_of([show(inner) for inner in value], ", ")
+    raise Refused(f"cannot print {kind(value)}; a macro is called with ()")
+
+
+def default(value: Any, instead: Any = "", boolean: bool = False) -> Any:
+    """Return the value, or the other one where the field is missing or null."""
+    return instead if isinstance(value, Undefined) or value is None or (boolean and not value) else value
+
+
+def number(value: Any) -> int | float:
+    """Return a number from a number or a numeric text; never a silent 0."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return int(value) if isinstance(value, int) else value
+    if isinstance(value, str):
+        text = value.strip()
+        if _WHOLE.fullmatch(text):
+            return int(text)
+        if _DECIMAL.fullmatch(text):
+            return float(text)
+    raise Unfit(f"not a number, but {kind(value)}")
+
+
+def money(value: Any, currency: str | None = None) -> str | None:
+    """Return an amount as the locale writes it, in the centre's currency."""
+    if value is None:
+        return None
+    amount = Decimal(str(number(value)))
+    code = currency or moments.of_center("currency") or "USD"
+    written = moments.style(limits.current().locale).locale
+    return format_currency(amount, code, locale=written).replace("\u202f", " ").replace("\xa0", " ")
+
+
+def word(value: Any, table: str | None = None) -> str | None:
+    """Return the word that a code of Zenoti's stands for."""
+    if table is not None:
+        raise Unfit("tables are not there yet; write `| word` alone")
+    if value is None:
+        return None
+    if isinstance(value, Code):
+        return value.word
+    raise Unfit(f"not a code of Zenoti's catalog, but {kind(value)}")
+
+
+def _join(context: EvalContext, values: Any, separator: Any = "", attribute: str | None = None) -> str:
+    if attribute is not None:
+        values = map(make_attrgetter(context.environment, attribute), values)
+    return glue([*values], separator)
+
+
+def glue(values: Sequence[Any], separator: Any = "") -> str:
+    """Join values to one text; it is Markdown where one of them is."""
+    pieces = [value if isinstance(value, str) else show(value) for value in values]
+    if any(isinstance(piece, Markup) for piece in (*pieces, separator)):
+        return Markup(limits.text_of([_inert(piece) for piece in pieces], _inert(separator)))  # noqa: S704 - shielded
+    return limits.text_of(pieces, str(separator))
+
+
+def _inert(text: str) -> str:
+    return str(text) if isinstance(text, Markup) else shield(str(text))
+
+
+def _replace(text: str, old: str, new: str, count: int | None = None) -> str:
+    old, new = (_inert(part) if isinstance(text, Markup) else str(part) for part in (old, new))
+    found = min(text.count(old), text.count(old) if count is None else count)
+    limits.check_text(len(text) + max(found, 0) * max(len(new) - len(old), 0))
+    return type(text)(str(text).replace(old, new, -1 if count is None else count))
+
+
+def _truncate(text: str, length: int = 255, killwords: bool = False, end: str = "…") -> str:
+    if len(text) <= length:
+        return text
+    cut = str(text)[: max(length - len(end), 0)]
+    if not killwords:
+        cut = cut.rsplit(" ", 1)[0]
+    return type(text)(cut + (_inert(end) if isinstance(text, Markup) else end))
+
+
+def _round(value: Any, precision: int = 0, method: str = "common") -> int | float:
+    """Round a number; without a precision the result is a whole number and prints as one."""
+    ways: Mapping[str, Callable[[float], float]] = {"common": round, "ceil": math.ceil, "floor": math.floor}
+    if not isinstance(value, (int, float)) or method not in ways or not 0 <= precision <= _MOST_PLACES:
+        raise Unfit("it takes a number, 0 to 12 places, and 'common', 'ceil' or 'floor'")
+    if method == "common":
+        return round(value, precision) if precision else round(value)
+    rounded = ways[method](value * 10**precision)
+    return rounded / 10**precision if precision else rounded
+
+
+def _absolute(value: Any) -> Any:
+    if not isinstance(value, (int, float)):
+        raise Unfit(f"not a number, but {kind(value)}")
+    return abs(value)
+
+
+def _sum(context: EvalContext, values: Any, attribute: str | None = None, start: float = 0) -> Any:
+    if attribute is not None:
+        values = map(make_attrgetter(context.environment, attribute), values)
+    values = [start, *values]
+    if not all(isinstance(value, (int, float)) for value in values):
+        raise Unfit('it adds numbers; for numbers in texts write `| map("number") | sum`')
+    return sum(values)
+
+
+def _as_text(name: str, value: Any) -> str:
+    return value if isinstance(value, str) else show(value)
+
+
+def _as_list(name: str, value: Any) -> Any:
+    if value is None:
+        return []
+    if isinstance(value, (str, Sequence, Mapping)):
+        return value
+    raise Unfit(f"not a list, but {kind(value)}")
+
+
+def _as_is(name: str, value: Any) -> Any:
+    return value
+
+
+def _careful(name: str, work: Filter, prepare: Callable[[str, Any], Any] = _as_is) -> Filter:
+    """Wrap a filter or a test: it pays, it takes no missing field, and it makes no endless list."""
+    passes = hasattr(work, "jinja_pass_arg")  # then the first argument is Jinja's
+
+    def careful(*given: Any, _of: str = "…", **options: Any) -> Any:
+        head, (value, *rest) = given[:passes], given[passes:]
+        for argument in (value, *rest, *options.values()):
+            if isinstance(argument, Missing):
+                argument.fail()
+            limits.spend_on(argument)
+        try:
+            result = work(*head, prepare(name, value), *rest, **options)
+            return [*result] if isinstance(result, Iterator) else result
+        except TypeError as error:
+            raise Refused(f"`{_of} | {name}` cannot work with {kind(value)} and these arguments") from error
+        except (ValueError, Unfit) as error:
+            raise Refused(f"`{_of} | {name}`: {error if isinstance(error, Unfit) else 'cannot be done'}") from error
+
+    return update_wrapper(careful, work)
+
+
+def _stock(*names: str) -> dict[str, Filter]:
+    return {name: DEFAULT_FILTERS[name] for name in names}
+
+
+_TEXT: Mapping[str, Filter] = {
+    **_stock("upper", "lower", "title", "capitalize", "trim"),
+    "replace": _replace,
+    "truncate": _truncate,
+    "string": lambda text: text,
+    "safe": Markup,
+}
+_LIST: Mapping[str, Filter] = {
+    **_stock("first", "last", "sort", "unique", "map", "select", "reject", "selectattr", "rejectattr", "min", "max"),
+    "length": len,
+    "count": len,
+    "list": list,
+    "join": pass_eval_context(_join),
+    "sum": pass_eval_context(_sum),
+}
+_VALUE: Mapping[str, Filter] = {
+    "local": moments.local,
+    "date": moments.date_of,
+    "time": moments.time_of,
+    "money": money,
+    "number": number,
+    "word": word,
+    "round": _round,
+    "abs": _absolute,
+}
+
+FILTERS: Final[Mapping[str, Filter]] = {
+    "default": default,
+    "d": default,
+    **{name: _careful(name, work, _as_text) for name, work in _TEXT.items()},
+    **{name: _careful(name, work, _as_list) for name, work in _LIST.items()},
+    **{name: _careful(name, work) for name, work in _VALUE.items()},
+}
+
+_TESTS = (
+    "odd even divisibleby none boolean false true integer float lower upper string mapping number sequence iterable"
+    " in == eq equalto != ne > gt greaterthan ge >= < lt lessthan <= le"
+).split()
+TESTS: Final[Mapping[str, Filter]] = {
+    **{name: DEFAULT_TESTS[name] for name in ("defined", "undefined")},
+    **{name: _careful(name, DEFAULT_TESTS[name]) for name in _TESTS},
+}

@@ -1,0 +1,165 @@
+"""How does a rendered text look in each form: HTML for email, Markdown for chat, plain text for sms and json?
+
+A template writes Markdown; the values in it are not Markdown.  When a value is printed, each character that means
+something anywhere is *shielded*: replaced by a letter of Unicode's private plane that means nothing to any parser.
+When the text is finished, the last step turns each shielded character into what its form needs: an entity in HTML,
+a backslash escape in chat, the bare character in plain text.  So a value is inert wherever a template puts it (in
+emphasis, in a link, in code), it is escaped once, and it keeps its length until then.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from zennotify.core.model import Form, Message
+
+_MEANINGFUL: Final = "\\`*_[]()<>#+-.!~&=@\"'"
+_PLANE: Final = 0xF0000
+_SHIELD = {ord(char): chr(_PLANE + ord(char)) for char in _MEANINGFUL}
+_NEEDS_SHIELD = re.compile(r"""[\\`*_\[\]()<>#+\-.!~&=@"'\n\r\v\f\x85\u2028\u2029]""")
+#: A line break in a value, with the blanks and the empty lines around it: they would end a paragraph.
+_BREAK = re.compile(r"[ \t]*[\n\r\v\f\x85\u2028\u2029]\s*")
+
+_TO_PLAIN = {_PLANE + ord(char): char for char in _MEANINGFUL}
+_TO_HTML = {code: html.escape(char) for code, char in _TO_PLAIN.items()}
+#: Apprise's converter for Slack unescapes these eight only and keeps every other backslash; Slack itself knows none.
+_TO_CHAT = _TO_PLAIN | {_PLANE + ord(char): f"\\{char}" for char in "<>()[]!#"}
+_TO_CHAT |= {_PLANE + ord("\\"): "/", _PLANE + ord("`"): "'", _PLANE + ord("@"): "@\u200b"}
+#: An `@` in a value that belongs to an e-mail address, and not to `@everyone`.
+_ADDRESS_AT = re.compile(
+    rf"(?<=[\w{''.join(chr(_PLANE + ord(char)) for char in '.+-_')}]){chr(_PLANE + ord('@'))}"
+    r"(?=\w)(?!(?:everyone|here|channel|all)\b)",
+    re.IGNORECASE,
+)
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: Controls, marks of text direction that turn a text round, invisible fillers, halves of surrogate pairs.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+_MARKS_POSSIBLE = re.compile("[^\x00-\u02ff\U000f0000-\U000f007f]{3}")
+_MOST_MARKS = 2
+_LONGEST_TITLE = 250
+
+
+class _Markdown(MarkdownIt):
+    """CommonMark without raw HTML; a link's address is looked at without its shields."""
+
+    def __init__(self) -> None:
+        # Line breaks are kept, so that a message reads the same in mail as it does in chat.
+        super().__init__("commonmark", {"html": False, "linkify": False, "breaks": True})
+
+    def normalizeLink(self, url: str) -> str:  # noqa: N802 - the library's name
+        return super().normalizeLink(url.translate(_TO_PLAIN))
+
+
+_MARKDOWN = _Markdown()
+
+
+def shield(text: str) -> str:
+    """Return a value so that it means nothing to Markdown; a second time changes nothing."""
+    if _NEEDS_SHIELD.search(text) is None:
+        return text
+    return _BREAK.sub("\n", text).translate(_SHIELD)
+
+
+def message(form: Form, title: str, body: str, short_id: str, *, plain: bool = False) -> Message:
+    """Finish a message whose values are shielded; `plain`: the body is text, not Markdown."""
+    body = _clean(body).strip()
+    match form:
+        case Form.EMAIL:
+            text, ending = _to_html(body), f"<p>Ref {html.escape(short_id)}</p>\n"
+        case Form.CHAT:
+            text, ending = _to_chat(body), f"\n\nRef {short_id}"
+        case Form.SMS:
+            text, ending = body.translate(_TO_PLAIN) if plain else _to_text(body), ""
+        case Form.JSON:
+            text, ending = _to_text(body), f"\n\nRef {short_id}"
+    return Message(title=_one_line(title, form), body=text + ending if text else "", form=form)
+
+
+def _one_line(title: str, form: Form) -> str:
+    """Return a title: plain text, one line, not too long."""
+    title = " ".join(_clean(_CONTROLS.sub(" ", title)).split())
+    title = (_guard_mentions(title) if form is Form.CHAT else title).translate(_TO_PLAIN)
+    return title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1].rstrip() + "…"
+
+
+def _clean(text: str) -> str:
+    """Drop what cannot be printed, and all but two of the marks that are heaped on one letter."""
+    text = _UNPRINTABLE.sub("", text)
+    if _MARKS_POSSIBLE.search(text) is None:
+        return text
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.category(char) in {"Mn", "Me"} else 0
+        if marks <= _MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
+
+
+def _guard_mentions(text: str) -> str:
+    """Put an invisible blank after each `@` of a value that could call somebody."""
+    at = chr(_PLANE + ord("@"))
+    return _ADDRESS_AT.sub("@", text).replace(at, f"{at}\u200b") if at in text else text
+
+
+def _to_chat(markdown: str) -> str:
+    return _ADDRESS_AT.sub("@", markdown).translate(_TO_CHAT)
+
+
+def _to_html(markdown: str) -> str:
+    rendered: str = _MARKDOWN.render(markdown)
+    return rendered.translate(_TO_HTML)
+
+
+def _to_text(markdown: str) -> str:
+    return "".join(_blocks(_MARKDOWN.parse(markdown))).strip().translate(_TO_PLAIN)
+
+
+def _blocks(tokens: Sequence[Token]) -> Iterator[str]:
+    """Yield the text of each block with the breaks between them; lists keep their marks."""
+    marker = ""
+    depth = 0
+    for token in tokens:
+        match token.type:
+            case "bullet_list_open" | "ordered_list_open":
+                depth += 1
+            case "bullet_list_close" | "ordered_list_close":
+                depth -= 1
+                yield "" if depth else "\n"
+            case "list_item_open":
+                marker = f"{token.info}. " if token.info else "- "
+            case "inline" | "fence" | "code_block":
+                text = _inline(token.children) if token.children is not None else token.content.rstrip("\n")
+                yield "  " * max(depth - 1, 0) + marker + text + ("\n" if depth else "\n\n")
+                marker = ""
+
+
+def _inline(tokens: Sequence[Token]) -> str:
+    """Return the text of a paragraph; a link as `text (address)`."""
+    parts: list[str] = []
+    links: list[tuple[int, str]] = []
+    for token in tokens:
+        match token.type:
+            case "softbreak" | "hardbreak":
+                parts.append("\n")
+            case "link_open":
+                links.append((len(parts), str(token.attrGet("href"))))
+            case "link_close":
+                start, address = links.pop()
+                if "".join(parts[start:]).translate(_TO_PLAIN) not in {address, address.removeprefix("mailto:")}:
+                    parts.append(f" ({address})")
+            case "image":
+                parts.append(f"{token.content} ({token.attrGet('src')})")
+            case _:
+                parts.append(token.content)
+    return "".join(parts)

@@ -1,0 +1,69 @@
+"""What is answered?  One fixed text per code; nothing of the request, no version and no traceback is ever in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+
+#: The verbs that Zenoti can be set to.
+VERBS = ("POST", "PUT", "PATCH")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and a JSON text, ready to be sent."""
+
+    status: int
+    #: For the log: the word in the body.
+    code: str
+    body: bytes
+    #: Status line and headers, without those that change from one answer to the next.
+    head: bytes
+
+    def raw(self, date: bytes, *, close: bool, bodiless: bool = False) -> bytes:
+        """Return the bytes for the wire; an answer to HEAD has no body."""
+        end = b"\r\nConnection: close\r\n\r\n" if close else b"\r\n\r\n"
+        return b"".join((self.head, date, end, b"" if bodiless else self.body))
+
+
+def _answer(status: int, code: str, content: dict[str, str], *headers: str) -> Answer:
+    body = json.dumps(content).encode()
+    lines = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "Content-Type: application/json; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        *headers,
+        "Date: ",
+    )
+    return Answer(status, code, body, "\r\n".join(lines).encode())
+
+
+def good(status: str, **more: str) -> Answer:
+    """Make a 200."""
+    return _answer(200, status, {"status": status, **more})
+
+
+def _error(status: int, code: str, *headers: str) -> Answer:
+    return _answer(status, code, {"error": code}, *headers)
+
+
+PING = good("ping")
+BAD_REQUEST = _error(400, "bad_request")
+BAD_TOKEN = _error(401, "bad_token", "WWW-Authenticate: Bearer")
+BAD_SIGNATURE = _error(401, "bad_signature")
+ADDRESS_NOT_ALLOWED = _error(403, "address_not_allowed")
+NOT_FOUND = _error(404, "not_found")
+METHOD_NOT_ALLOWED = _error(405, "method_not_allowed", f"Allow: {', '.join(VERBS)}")
+TOO_SLOW = _error(408, "too_slow")
+TOO_LARGE = _error(413, "too_large")
+UNSUPPORTED_ENCODING = _error(415, "unsupported_encoding")
+UNSUPPORTED_MEDIA_TYPE = _error(415, "unsupported_media_type")
+BAD_EXPECTATION = _error(417, "bad_expectation")
+RATE_LIMITED = _error(429, "rate_limited", "Retry-After: 10")
+INTERNAL_ERROR = _error(503, "internal_error", "Retry-After: 60")
+OVERLOADED = _error(503, "overloaded", "Retry-After: 60")
+STORE_UNAVAILABLE = _error(503, "store_unavailable", "Retry-After: 60")
+
+#: An announced body is welcome.
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -1,0 +1,207 @@
+"""What becomes of one request?  Path, verb, size, coding, media type, empty body, proofs, JSON, envelope, commit.
+
+protocol.py calls `look` when the headers are there and `answer` when the body is.  An authentic body is never
+dropped: it becomes an event, or it is kept in quarantine.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from typing import Protocol as Interface
+
+from aiohttp.http import RawRequestMessage
+
+from zennotify.clock import Clock
+from zennotify.config import ServerConfig
+from zennotify.errors import StoreUnavailable
+from zennotify.metrics import Metrics
+from zennotify.receiver import answers
+from zennotify.receiver.answers import Answer
+from zennotify.receiver.proof import IPAddress, Proofs
+from zennotify.zenoti.envelope import Envelope, read_envelope
+
+_log = logging.getLogger(__name__)
+
+
+class Receipt(Interface):
+    """What became of a body that was kept."""
+
+    @property
+    def status(self) -> str:
+        """Return `accepted`, `duplicate` or `quarantined`."""
+        ...
+
+    @property
+    def event(self) -> str | None:
+        """Return our id of the event."""
+        ...
+
+    @property
+    def reason(self) -> str | None:
+        """Return why a body is in quarantine."""
+        ...
+
+
+class Intake(Interface):
+    """Keeps bodies; each call returns after the commit, or raises StoreUnavailable."""
+
+    async def accept(self, envelope: Envelope, body: bytes, received_at: datetime) -> Receipt:
+        """Keep an event."""
+        ...
+
+    async def quarantine(self, reason: str, body: bytes, received_at: datetime) -> Receipt:
+        """Keep a body that is authentic but not usable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A whole request."""
+
+    message: RawRequestMessage
+    body: bytes
+    #: None on a unix socket.
+    peer: IPAddress | None
+    #: `time.perf_counter()` at the first byte.
+    started: float
+
+
+class Webhook:
+    """The one path of the public address."""
+
+    def __init__(self, config: ServerConfig, intake: Intake, metrics: Metrics, clock: Clock) -> None:
+        self._config = config
+        self._intake = intake
+        self._metrics = metrics
+        self._clock = clock
+        self._proofs = Proofs(config, metrics)
+        self._errors_in_a_row = 0
+
+    @property
+    def max_body(self) -> int:
+        """Return the size of the largest body that is read, in bytes."""
+        return self._config.max_body
+
+    def now(self) -> datetime:
+        """Return the present moment, for the Date of an answer."""
+        return self._clock.now()
+
+    def look(self, message: RawRequestMessage) -> Answer | None:
+        """Return the refusal of what the headers already show to be wrong."""
+        if _path(message) != self._config.path:
+            return answers.NOT_FOUND
+        if message.method not in answers.VERBS:
+            return answers.METHOD_NOT_ALLOWED
+        headers = message.headers
+        if int(headers.get("Content-Length", "0")) > self._config.max_body:
+            return answers.TOO_LARGE
+        if not _is_plain(headers.get("Content-Encoding", "")):
+            return answers.UNSUPPORTED_ENCODING
+        if headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+            return answers.UNSUPPORTED_ENCODING
+        if _is_other_media(headers.get("Content-Type", "")):
+            return answers.UNSUPPORTED_MEDIA_TYPE
+        if headers.get("Expect", "100-continue").lower() != "100-continue":
+            return answers.BAD_EXPECTATION
+        return None
+
+    def answer(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
+        """Return the answer to a whole request; that to an authentic one follows its commit."""
+        if not request.body:
+            return answers.PING
+        now = time.perf_counter()
+        try:
+            refusal = self._proofs.refusal(request.message, request.peer, request.body, now)
+        except Exception as error:  # nobody has proved anything, so that nothing may be kept
+            _log_type(error)
+            return answers.INTERNAL_ERROR
+        return refusal or self._keep(request)
+
+    def refused(self, message: RawRequestMessage, peer: IPAddress | None, answer: Answer) -> None:
+        """Take note of a request to our path that was refused before its proofs were asked for."""
+        if _path(message) != self._config.path or message.method not in answers.VERBS:
+            return
+        if self._proofs.is_plausible(message, peer):
+            self._count(answer)
+        self._proofs.log(answer, self._proofs.client(message, peer), time.perf_counter())
+
+    async def _keep(self, request: Request) -> Answer:
+        try:
+            answer = await self._commit(request)
+        except StoreUnavailable:
+            answer = answers.STORE_UNAVAILABLE
+        except Exception as error:
+            _log_type(error)
+            answer = await self._keep_anyway(request)
+        if answer.status == 200:
+            self._metrics.accept_seconds.observe(time.perf_counter() - request.started)
+        self._count(answer)
+        return answer
+
+    async def _commit(self, request: Request) -> Answer:
+        received_at = self._clock.now()
+        envelope = read_envelope(request.body)
+        if isinstance(envelope, Envelope):
+            receipt = await self._intake.accept(envelope, request.body, received_at)
+        else:
+            receipt = await self._intake.quarantine(envelope.reason, request.body, received_at)
+        return _told(receipt)
+
+    async def _keep_anyway(self, request: Request) -> Answer:
+        """Keep a body that a mistake of ours was in the way of."""
+        try:
+            return _told(await self._intake.quarantine("internal_error", request.body, self._clock.now()))
+        except StoreUnavailable:
+            return answers.STORE_UNAVAILABLE
+        except Exception as error:
+            _log_type(error)
+            return answers.INTERNAL_ERROR
+
+    def _count(self, answer: Answer) -> None:
+        """Count the errors in a row that an authentic sender saw: at 20, Zenoti switches the webhook off."""
+        if answer.status != 200:
+            self._errors_in_a_row += 1
+        elif not self._errors_in_a_row:
+            return
+        else:
+            self._errors_in_a_row = 0
+        self._metrics.non_success_run.set(self._errors_in_a_row)
+
+
+def _told(receipt: Receipt) -> Answer:
+    if receipt.status == "quarantined":
+        return answers.good("quarantined", reason=receipt.reason or "")
+    return answers.good(receipt.status, event=receipt.event or "")
+
+
+def _path(message: RawRequestMessage) -> str:
+    """Return the path as sent: what is escaped stays so, and `..` is only a name."""
+    if message.path.startswith("/"):
+        return message.path.partition("?")[0].partition("#")[0]
+    return message.url.raw_path
+
+
+def _is_plain(coding: str) -> bool:
+    return coding.strip().lower() in {"", "identity"}
+
+
+def _is_other_media(content_type: str) -> bool:
+    """Say whether this names a form, XML or a multipart body; what is missing or odd may still be JSON."""
+    media = content_type.partition(";")[0].strip().lower()
+    return (
+        media.startswith("multipart/")
+        or media == "application/x-www-form-urlencoded"
+        or media.endswith(("/xml", "+xml"))
+    )
+
+
+def _log_type(error: Exception) -> None:
+    """Log a mistake of ours; the error's text may quote the body, so that only its type is told."""
+    _log.error("%s while a request was answered", type(error).__name__)
+    _log.debug("%s", "".join(traceback.format_tb(error.__traceback__)))

@@ -1,0 +1,174 @@
+"""The rule sets: the one in force, the last good one, and those that waiting deliveries were decided by.
+
+A set is read, checked and compiled as a whole before anything changes; a bad one changes nothing.  Every set that
+comes into force is kept in the store, so that the last good one goes on when the files are bad at a start, and a
+delivery is written with the templates of the set that decided it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from zennotify.clock import Clock
+from zennotify.core.model import Form, Message, Zone
+from zennotify.core.rule import RuleSet
+from zennotify.errors import ConfigError, MessageError, Problem
+from zennotify.message import fallback
+from zennotify.metrics import Metrics
+from zennotify.rulefile import CompiledRules, Sources, compile_rules, read_sources
+from zennotify.store import Reader, Writer
+from zennotify.store.transaction import Claimed, Transaction
+from zennotify.zenoti.catalog import EVENT_TYPES
+from zennotify.zenoti.event import reopen
+from zennotify.zenoti.names import Names, for_message
+
+logger = logging.getLogger("zennotify.rulebook")
+
+#: The beginning of a delivery's id that messages end with, and that every command takes.
+SHORT_ID = 8
+#: Compiled rule sets of the past that are kept at hand.
+_MOST_PAST = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What rules are compiled against."""
+
+    rules: Path
+    templates: Path
+    channels: Mapping[str, Form]
+    time_zone: str
+    locale: str
+    class_times: Zone
+
+    def compile(self, sources: Sources) -> CompiledRules:
+        """Compile rules and templates; raises ConfigError with all problems."""
+        return compile_rules(
+            sources,
+            channels=self.channels,
+            time_zone=self.time_zone,
+            locale=self.locale,
+            event_types=EVENT_TYPES,
+        )
+
+    def read(self) -> tuple[Sources, CompiledRules]:
+        """Read and compile the files; raises ConfigError with all problems."""
+        sources = read_sources(self.rules, self.templates)
+        return sources, self.compile(sources)
+
+
+class Rulebook:
+    """Knows the rules in force and writes the messages."""
+
+    def __init__(
+        self, surroundings: Surroundings, writer: Writer, reader: Reader, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._surroundings = surroundings
+        self._writer = writer
+        self._reader = reader
+        self._clock = clock
+        self._metrics = metrics
+        self._compiled: CompiledRules | None = None
+        self._past = lru_cache(_MOST_PAST)(self._compile_past)
+        self._past_lock = threading.Lock()
+        #: Why the files are not in force, for readyz; None when they are.
+        self.problem: str | None = "the rules have not been loaded yet"
+
+    @property
+    def rules(self) -> RuleSet | None:
+        """The rules in force."""
+        return self._compiled.rules if self._compiled else None
+
+    async def start(self) -> None:
+        """Bring the files' rules into force or, when they are bad, the last good ones that the store has."""
+        try:
+            await self.load()
+        except ConfigError:
+            self._use_last_good()
+
+    async def load(self) -> tuple[Problem, ...]:
+        """Bring the files' rules into force; return the warnings.  Raises ConfigError, and then nothing changes."""
+        try:
+            sources, compiled = self._surroundings.read()
+        except ConfigError as error:
+            self._refuse(error)
+            raise
+        kept = json.dumps({"rules": dict(sources.rules), "templates": dict(sources.templates)})
+        await self._writer.call(Transaction.save_rule_set, sources.hash, kept, self._clock.now())
+        self._compiled = compiled
+        self.problem = None
+        self._metrics.reload_success.set(1)
+        self._metrics.rules.set(len(compiled.rules.rules))
+        logger.info("rules=%d set=%s in force", len(compiled.rules.rules), sources.hash[:SHORT_ID])
+        return compiled.warnings
+
+    def _refuse(self, error: ConfigError) -> None:
+        self._metrics.reload_success.set(0)
+        first = next(problem for problem in error.problems if not problem.warning)
+        count = sum(not problem.warning for problem in error.problems)
+        self.problem = f"the rules have {count} error{'s' * (count > 1)}, the first: {first}"
+        for problem in error.problems:
+            logger.error("%s", problem)
+
+    def _use_last_good(self) -> None:
+        kept = self._reader.last_rule_set()
+        if kept is None:
+            logger.error("there are no rules to go on with; events wait undecided until the files are mended")
+            return
+        rules_hash, sources = kept
+        try:
+            self._compiled = self._surroundings.compile(_sources(sources))
+        except ConfigError as error:
+            logger.error("the last good rules cannot be used either: %s", error.problems[0])  # noqa: TRY400 - no trace wanted
+            return
+        self._metrics.rules.set(len(self._compiled.rules.rules))
+        logger.warning("the last good rules, set=%s, go on", rules_hash[:SHORT_ID])
+
+    # --- messages (in the channels' threads) --------------------------------------------------------------
+
+    def render(self, claimed: Claimed, form: Form) -> Message:
+        """Write a delivery's message by the rules that decided it; when its template fails, a plain one."""
+        event = reopen(claimed.event.body, claimed.event.received_at, self._surroundings.class_times)
+        short_id = claimed.id[:SHORT_ID]
+        names: dict[str, Any] = for_message(
+            Names(event),
+            {"held_back": claimed.held_back, "now": self._clock.now(), "rule": {"id": claimed.rule}},
+        )
+        try:
+            compiled = self._set_of(claimed.rule_set)
+            rule = compiled.rules.by_id[claimed.rule]
+            names["rule"] = {"id": rule.id, "description": rule.description}
+            return compiled.messages[claimed.rule].render(form, names, short_id=short_id)
+        except (MessageError, ConfigError, LookupError) as error:
+            problem = (
+                str(error) if isinstance(error, MessageError) else "the rule set of this message is lost"
+            )
+            self._metrics.template_errors.labels(claimed.rule).inc()
+            logger.error("delivery=%s rule=%s template failed: %s", claimed.id, claimed.rule, problem)  # noqa: TRY400 - as above
+            title = names["rule"].get("description") or claimed.rule
+            return fallback(form, names, short_id=short_id, problem=problem, title=title)
+
+    def _set_of(self, rules_hash: str) -> CompiledRules:
+        compiled = self._compiled
+        if compiled is not None and compiled.rules.hash == rules_hash:
+            return compiled
+        with self._past_lock:
+            return self._past(rules_hash)
+
+    def _compile_past(self, rules_hash: str) -> CompiledRules:
+        sources = self._reader.rule_set(rules_hash)
+        if sources is None:
+            raise LookupError(rules_hash)
+        return self._surroundings.compile(_sources(sources))
+
+
+def _sources(kept: str) -> Sources:
+    texts = json.loads(kept)
+    return Sources(rules=texts["rules"], templates=texts["templates"])
