@@ -19,7 +19,7 @@ from zennotify import __version__, systemd
 from zennotify.channel import open_channel
 from zennotify.clock import Clock
 from zennotify.config import Config
-from zennotify.core.model import Form, Message, Outcome, Result, Zone
+from zennotify.core.model import Form, Message, Result, Zone
 from zennotify.decider import Decider
 from zennotify.errors import ConfigError, ControlError, StoreUnavailable
 from zennotify.intake import Intake

@@ -292,10 +292,8 @@ class _Builder:
                 [self._problem(node, "an alias (`*name`) stands inside the thing that it names")]
             )
         if self._aliases > _MAX_ALIASES or self._expanded > _MAX_EXPANDED:
-            sentence = (
-                f"too many aliases (`*name`): at most {_MAX_ALIASES} in a file, counted after expansion"
-            )
-            raise ConfigError([self._problem(node, sentence)])
+            sentence = f"too many aliases (`*name`) of this: at most {_MAX_ALIASES}, counted after expansion"
+            raise ConfigError([self._problem(self._outermost, sentence)])
 
     def _sequence(self, node: Node, depth: int) -> list[Any]:
         self._check_tag(node, _SEQ)

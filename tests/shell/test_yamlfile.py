@@ -267,7 +267,7 @@ def test_thirty_two_levels_are_accepted(reader: Load) -> None:
     assert reader(("[" * 32 + "]" * 32).encode(), "f").value
 
 
-TOO_MANY = "too many aliases (`*name`) of this: at most 50 in a file, counted after expansion"
+TOO_MANY = "too many aliases (`*name`) of this: at most 50, counted after expansion"
 
 
 def test_aliases_are_counted_after_expansion(reader: Load) -> None:

@@ -1,4 +1,4 @@
-"""What does a channel's `url` (with `to`) mean, and may it be used?
+"""What a channel's `url` means together with its `to`, and whether it may be used.
 
 `url` is an Apprise URL or `console://name`.  How `to` joins it depends on what the service is:
 
@@ -21,13 +21,13 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from zennotify.channel.attempt import is_forbidden
+from zennotify.channel.services import HINTS, SERVICES, Service
 from zennotify.core.model import Form
 
 if TYPE_CHECKING:
@@ -38,50 +38,8 @@ class ChannelProblem(Exception):  # noqa: N818 - it is one, and named so whereve
     """A channel cannot be used; the text is one sentence without the URL or a secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One of Apprise's services: where its class is, and how messages for it are written."""
-
-    module: str
-    name: str
-    form: Form
-
-
 CONSOLE: Final = "console"
 
-
-def _services() -> dict[str, Service]:
-    table = {
-        Form.CHAT: """
-            slack slack:NotifySlack | discord discord:NotifyDiscord | tgram telegram:NotifyTelegram
-            workflow workflows workflows:NotifyWorkflows | mmost mmosts mattermost:NotifyMattermost
-            rocket rockets rocketchat:NotifyRocketChat | gchat google_chat:NotifyGoogleChat
-            webex wxteams webexteams:NotifyWebexTeams | zulip zulip:NotifyZulip
-            matrix matrixs matrix:NotifyMatrix | ntfy ntfys ntfy:NotifyNtfy | pover pushover:NotifyPushover
-            gotify gotifys gotify:NotifyGotify | pagerduty pagerduty:NotifyPagerDuty
-            opsgenie opsgenie:NotifyOpsgenie | signl4 signl4:NotifySIGNL4""",
-        Form.EMAIL: """
-            mailto mailtos zennotify.channel.mail:Mail | ses ses:NotifySES | sendgrid sendgrid:NotifySendGrid
-            mailgun mailgun:NotifyMailgun | azure o365 office365:NotifyOffice365 | resend resend:NotifyResend
-            brevo brevo:NotifyBrevo | sparkpost sparkpost:NotifySparkPost""",
-        Form.SMS: """
-            twilio twilio:NotifyTwilio | vonage nexmo vonage:NotifyVonage | sinch sinch:NotifySinch
-            msgbird messagebird:NotifyMessageBird | clicksend clicksend:NotifyClickSend | plivo plivo:NotifyPlivo
-            bulksms bulksms:NotifyBulkSMS | telnyx telnyx:NotifyTelnyx | sns sns:NotifySNS
-            signal signals signal_api:NotifySignalAPI | whatsapp whatsapp:NotifyWhatsApp""",
-        Form.JSON: "json jsons custom_json:NotifyJSON | form forms custom_form:NotifyForm",
-    }
-    services = {}
-    for form, text in table.items():
-        for entry in text.split("|"):
-            *schemes, place = entry.split()
-            module, _, name = place.partition(":")
-            module = module if "." in module else f"apprise.plugins.{module}"
-            services |= {scheme: Service(module, name, form) for scheme in schemes}
-    return services
-
-
-SERVICES: Final = _services()
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -93,20 +51,6 @@ _FILE_SETTINGS: Final = frozenset(
 )
 #: Settings that make one message several, or repeat it where the outbox does not see it.
 _MANY_SETTINGS: Final = frozenset({"cc", "bcc", "batch", "retry", "wait", "overflow"})
-_HINTS: Final = {
-    "http": "to post JSON to a web address, write json://",
-    "https": "for a Slack webhook write slack:// and the three parts behind /services/; "
-    "to post JSON to a web address, write jsons://",
-    "smtp": "write mailto:// or mailtos://",
-    "smtps": "write mailtos://",
-    "messagebird": "write msgbird://",
-    "office365": "write azure://",
-    "teams": "write workflows://",
-    "msteams": "write workflows://",
-    "telegram": "write tgram://",
-    "mattermost": "write mmosts://",
-    "pushover": "write pover://",
-}
 
 
 def check_url(url: str, to: str | None, form: Form | None) -> Form:
@@ -139,8 +83,8 @@ def scheme_of(url: str) -> str:
 
 
 def _hint(scheme: str) -> str:
-    if scheme in _HINTS:
-        return _HINTS[scheme]
+    if scheme in HINTS:
+        return HINTS[scheme]
     near = get_close_matches(scheme, [*SERVICES, CONSOLE], 1)
     return (
         f"did you mean {near[0]}://?" if near else "use slack://, mailtos://, twilio://, jsons:// or another"
@@ -234,12 +178,12 @@ def _check_plugin(plugin: NotifyBase, service: Service, scheme: str) -> None:
 
 
 def _shape(kind: type[NotifyBase], scheme: str) -> str:
-    shapes = [str(shape).replace("{schema}", scheme) for shape in kind.templates[:2]]
+    templates: tuple[str, ...] = kind.templates
+    shapes = [template.replace("{schema}", scheme) for template in templates[:2]]
     return f"expected {' or '.join(shapes)}"
 
 
 def _load(service: Service) -> type[NotifyBase]:
-    """Return the service's class.  Apprise's own look-up would load all 183 of them (100 ms and 9 MB)."""
     _quieten()
     kind: type[NotifyBase] = getattr(import_module(service.module), service.name)
     return kind
@@ -247,7 +191,7 @@ def _load(service: Service) -> type[NotifyBase]:
 
 @cache
 def _asset() -> AppriseAsset:
-    from apprise import AppriseAsset  # noqa: PLC0415 - loaded by the first channel that needs it
+    from apprise import AppriseAsset
 
     return AppriseAsset(app_id="zennotify", service_timeout=0, http_redirects=False, storage_mode="memory")
 

@@ -8,15 +8,17 @@ formats just the same (base.py, `_build_send_calls`) and leaves out tags, retrie
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from zennotify.channel import egress
-from zennotify.channel.address import SERVICES, make_plugin, scheme_of
+from zennotify.channel.address import make_plugin, scheme_of
 from zennotify.channel.attempt import attempt
 from zennotify.channel.outcome import Exchange, HttpAnswer, MailAnswer, NoAnswer, judge
 from zennotify.channel.secrecy import Mask
+from zennotify.channel.services import SERVICES
 from zennotify.channel.text import for_service
 from zennotify.clock import SystemClock
 from zennotify.core.model import Form, Message, Result
@@ -52,11 +54,9 @@ class AppriseChannel:
         plugin = self._plugin()
         self._label(plugin, delivery_id)
         accepted: bool | None = None
-        with attempt(self._seconds) as made:
-            try:
-                accepted = bool(plugin.notify(**self._arguments(message)))
-            except Exception:  # noqa: BLE001, S110 - 183 services: what one raises is judged by what it sent
-                pass
+        # What a service raises (there are many) is judged by what it had sent.
+        with attempt(self._seconds) as made, suppress(Exception):
+            accepted = bool(plugin.notify(**self._arguments(message)))
         return judge(
             self._readable(made.last, message),
             scheme=self._scheme,
@@ -86,7 +86,7 @@ class AppriseChannel:
     def _arguments(self, message: Message) -> dict[str, str]:
         body, title, body_format = message.body, message.title, _FORMATS[message.form]
         if message.form is Form.CHAT:
-            body, body_format = for_service(self._scheme, body)
+            body, body_format = for_service(SERVICES[self._scheme].reads, body)
         # Apprise sends no message without a body.
         return {"title": title if body else "", "body": body or title, "body_format": body_format}
 

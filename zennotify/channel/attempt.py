@@ -84,7 +84,8 @@ def _before_sending(host: str, error: BaseException) -> tuple[Trouble, str]:
             return Trouble.NOT_SENT, f"no TLS with {host}: {error.reason or 'the connection was closed'}"
         case OSError(errno=int(number)):
             return Trouble.NOT_SENT, f"{host} could not be reached: {os.strerror(number)}"
-    return Trouble.NOT_SENT, f"{host} closed the connection before the message was sent"
+        case _:
+            return Trouble.NOT_SENT, f"{host} closed the connection before the message was sent"
 
 
 _current: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
@@ -166,7 +167,7 @@ class DeadlineReader(io.RawIOBase):
         made = current()
         if made is not None:
             self._sock.settimeout(made.left())
-        return self._raw.readinto(buffer)  # type: ignore[attr-defined,no-any-return] # a SocketIO
+        return self._raw.readinto(buffer)
 
     @override
     def close(self) -> None:

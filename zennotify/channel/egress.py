@@ -71,7 +71,7 @@ class _Bounded(HTTPConnection):
             made.sent = True
 
     @override
-    def getresponse(self) -> PooledResponse:
+    def getresponse(self) -> PooledResponse:  # type: ignore[override] # as urllib3 does itself
         response = super().getresponse()
         self._used = monotonic()
         return response
@@ -117,7 +117,7 @@ class Egress(HTTPAdapter):
             # A few services try again at once; when is for the outbox to say.
             raise requests.ConnectionError(request=request)
         made.sent = False
-        host = urlsplit(request.url or "").hostname or "the service"
+        host = urlsplit(request.url or "").netloc.rpartition("@")[2]
         try:
             left = made.left()
             response = super().send(request, **(kwargs | {"stream": True, "timeout": (left, left)}))
@@ -174,7 +174,7 @@ def install() -> None:
     """Put the shared adapter below every session; called when the first channel is opened."""
     stock = requests.Session.get_adapter
 
-    def get_adapter(self: requests.Session, url: str | bytes) -> BaseAdapter:  # sessions call it by keyword
+    def get_adapter(self: requests.Session, url: str) -> BaseAdapter:  # sessions call it by keyword
         return stock(self, url) if current() is None else _EGRESS
 
     requests.Session.get_adapter = get_adapter  # type: ignore[method-assign] # see the module's docstring

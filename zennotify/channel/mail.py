@@ -27,7 +27,7 @@ _MESSAGE_ID = re.compile(r"^message-id:.*\n(?:[ \t].*\n)*", re.IGNORECASE | re.M
 _NOT_OFFERED: Final = 502
 
 
-class Mail(NotifyEmail):
+class Mail(NotifyEmail):  # type: ignore[no-untyped-call] # of Apprise's __init_subclass__
     """Apprise's e-mail service with one deadline, the server's codes and a Message-ID that stays."""
 
     #: Of the delivery that is being sent; the same for each try of it.
@@ -77,20 +77,25 @@ class Mail(NotifyEmail):
             )
         )
         head, blank, rest = message.body.partition("\n\n")
-        domain = self.from_addr[1].rpartition("@")[2]
+        head = _MESSAGE_ID.sub("", f"{head}\n").rstrip("\n")
+        domain = self._sender.rpartition("@")[2]
         label = f"Message-ID: <{self.delivery_id}.zennotify@{domain}>"
-        return message.recipient, f"{label}\n{_MESSAGE_ID.sub('', head + '\n').rstrip()}{blank}{rest}"
+        return message.recipient, f"{label}\n{head}{blank}{rest}"
+
+    @property
+    def _sender(self) -> str:
+        return str(self.from_addr[1])
 
     def _submit(self, made: Attempt, recipient: str, text: str) -> None:
         context = _context(bool(self.verify_certificate))
         tls_first = self.secure_mode == "ssl"
-        session = _Session(made, self.smtp_host, self.port, context if tls_first else None)
+        session = _Session(made, self.smtp_host, int(self.port or 0), context if tls_first else None)
         try:
             if self.secure_mode == "starttls":
                 session.starttls(context=context)
             if self.user and self.password:
                 session.login(self.user, self.password)
-            session.sendmail(self.from_addr[1], [recipient], text)
+            session.sendmail(self._sender, [recipient], text)
             with suppress(
                 OSError, smtplib.SMTPException
             ):  # it has the message; how it says goodbye is all one
@@ -144,7 +149,8 @@ def _answer(error: Exception) -> MailAnswer | None:
             return MailAnswer(code=error.smtp_code, words=_text(error.smtp_error), stage=Stage.SESSION)
         case smtplib.SMTPNotSupportedError():
             return MailAnswer(code=_NOT_OFFERED, words=str(error), stage=Stage.SESSION)
-    return None
+        case _:
+            return None
 
 
 def _text(said: bytes | str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -182,23 +182,39 @@ def _refusal(scheme: str, body: bytes) -> str | None:
 
 
 def _refusals(scheme: str, data: Mapping[str, Any]) -> Iterator[str]:
-    match scheme:
-        case "vonage" | "nexmo":
-            for message in _messages(data.get("messages")):
-                if str(message.get("status")) != "0":
-                    yield f"vonage:{message.get('status')}"
-        case "clicksend":
-            for message in _messages(_mapping(data.get("data")).get("messages")):
-                if message.get("status") != "SUCCESS":
-                    yield str(message.get("status"))
-        case "twilio":
-            if data.get("error_code") is not None or data.get("status") in {"failed", "undelivered"}:
-                yield str(data.get("error_code"))
-        case "sparkpost":
-            if _mapping(data.get("results")).get("total_accepted_recipients") == 0:
-                yield "rejected"
+    reader = _READERS.get(scheme)
+    if reader is not None:
+        yield from reader(data)
     if data.get("ok") is False or data.get("success") is False:
         yield str(data.get("error"))
+
+
+def _of_vonage(data: Mapping[str, Any]) -> list[str]:
+    states = [str(message.get("status")) for message in _messages(data.get("messages"))]
+    return [f"vonage:{state}" for state in states if state != "0"]
+
+
+def _of_clicksend(data: Mapping[str, Any]) -> list[str]:
+    states = [str(message.get("status")) for message in _messages(_mapping(data.get("data")).get("messages"))]
+    return [state for state in states if state != "SUCCESS"]
+
+
+def _of_twilio(data: Mapping[str, Any]) -> list[str]:
+    code, status = data.get("error_code"), data.get("status")
+    return [] if code is None and status not in {"failed", "undelivered"} else [str(code)]
+
+
+def _of_sparkpost(data: Mapping[str, Any]) -> list[str]:
+    return ["rejected"] if _mapping(data.get("results")).get("total_accepted_recipients") == 0 else []
+
+
+_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], list[str]]]] = {
+    "vonage": _of_vonage,
+    "nexmo": _of_vonage,
+    "clicksend": _of_clicksend,
+    "twilio": _of_twilio,
+    "sparkpost": _of_sparkpost,
+}
 
 
 def _messages(value: object) -> list[Mapping[str, Any]]:
@@ -222,12 +238,11 @@ def _mail(answer: MailAnswer) -> Result:
 def _no_answer(failure: NoAnswer) -> Result:
     match failure.trouble:
         case Trouble.NOT_SENT:
-            outcome = Outcome.TEMPORARY
+            return Result(outcome=Outcome.TEMPORARY, detail=failure.reason)
         case Trouble.UNTRUSTED | Trouble.FORBIDDEN:
-            outcome = Outcome.BLOCKED
+            return Result(outcome=Outcome.BLOCKED, detail=failure.reason)
         case Trouble.NO_ANSWER:
             return Result(outcome=Outcome.UNKNOWN, detail=f"{failure.reason}; the message may have arrived")
-    return Result(outcome=outcome, detail=failure.reason)
 
 
 def _wait(answer: HttpAnswer, now: datetime) -> timedelta | None:

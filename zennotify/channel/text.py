@@ -1,7 +1,8 @@
-"""A chat message is Markdown; what do services and terminals get that cannot read it, or read it differently?
+"""What those get who read no Markdown, or read it in their own way.
 
-Apprise turns Markdown into what each service wants, with two gaps: it has no Markdown to plain text, and its
-Slack and Google Chat texts keep the backslash of most escapes.  Pure; called by apprise_channel.py and console.py.
+A chat message is Markdown.  Apprise turns it into what each service wants, with two gaps: it has no Markdown to
+plain text, and its Slack and Google Chat texts keep the backslash of most escapes.  Pure; called by
+apprise_channel.py and console.py.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from html.parser import HTMLParser
 from typing import Final
 
 from typing_extensions import override
+
+from zennotify.channel.services import Reads
 
 #: A backslash with what it escapes, or a span of code, in which a backslash is only itself.
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])|(?P<fence>`+)(?P<code>.+?)(?<!`)(?P=fence)(?!`)", re.DOTALL)
@@ -47,21 +50,15 @@ def for_slack(markdown: str) -> str:
     return _ESCAPE.sub(unescape, markdown)
 
 
-def for_service(scheme: str, markdown: str) -> tuple[str, str]:
+def for_service(reads: Reads, markdown: str) -> tuple[str, str]:
     """Return a chat message as Apprise shall get it for this service, and the name of its format."""
-    if scheme in _SHOWS_BACKSLASHES:
-        return for_slack(markdown), "markdown"
-    if scheme in _READS_NO_MARKDOWN:
-        return plain(markdown), "text"
-    return markdown, "markdown"
-
-
-_SHOWS_BACKSLASHES: Final = frozenset({"slack", "gchat"})
-#: Apprise names more services as taking text only; of those, Mattermost and Zulip read Markdown.
-_READS_NO_MARKDOWN: Final = frozenset(
-    "ntfy ntfys gotify gotifys pagerduty opsgenie signl4 json jsons form forms twilio vonage nexmo sinch msgbird "
-    "clicksend plivo bulksms telnyx sns signal signals whatsapp".split()
-)
+    match reads:
+        case Reads.MARKDOWN:
+            return markdown, "markdown"
+        case Reads.SLACK:
+            return for_slack(markdown), "markdown"
+        case Reads.TEXT:
+            return plain(markdown), "text"
 
 
 class _Words(HTMLParser):
@@ -87,6 +84,8 @@ class _Words(HTMLParser):
     @override
     def handle_endtag(self, tag: str) -> None:
         self._silent -= tag in self._SILENT and self._silent > 0
+        if tag in {"td", "th"}:
+            self.out.append(" ")
         if tag != "br":
             self._break(tag)
 

@@ -7,7 +7,6 @@ import json
 import socket
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import click
 
 from zennotify.app import open_ways, send_text
 from zennotify.cli.project import Project, config_option, fail, json_option, load_or_exit
+from zennotify.clock import SystemClock
 from zennotify.config import Address, Config
 from zennotify.errors import ControlError
 from zennotify.web.control import NoDaemon, ask
@@ -40,7 +40,7 @@ def simulate(what: str, as_is: bool, config_path: Path, as_json: bool) -> None:
     config = load_or_exit(config_path).config
     body = _read(what)
     try:
-        status, answer = post(config, config.server.listen, body if as_is else stamp(body, datetime.now(UTC)))
+        status, answer = post(config, config.server.listen, body if as_is else stamp(body, SystemClock().now()))
     except OSError as error:
         fail(
             f"no daemon answers at {config.server.listen} ({error.strerror or error}); start it: zennotify run"
@@ -51,7 +51,7 @@ def simulate(what: str, as_is: bool, config_path: Path, as_json: bool) -> None:
 
 def _read(what: str) -> dict[str, Any]:
     path = Path(what)
-    if not path.suffix == ".json" and not path.exists():
+    if path.suffix != ".json" and not path.exists():
         try:
             return load_sample(what)
         except KeyError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from zennotify.cli.project import config_option, fail, json_option, load_or_exit, open_or_exit
+from zennotify.clock import SystemClock
 from zennotify.config import Config
 from zennotify.core.model import Reason
 from zennotify.errors import ControlError, StoreError
@@ -38,7 +39,7 @@ def _since(_context: click.Context, _option: click.Parameter, value: str | None)
     if value is None:
         return None
     try:
-        return datetime.now(UTC) - parse_duration(value)
+        return SystemClock().now() - parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -171,7 +172,7 @@ def deliveries_show(delivery_id: str, config_path: Path, as_json: bool) -> None:
 @config_option
 def deliveries_retry(delivery_id: str, config_path: Path) -> None:
     """Try a delivery again now: one that is dead, cancelled, or waits."""
-    _change(config_path, delivery_id, "retry", "is due now", (Transaction.revive, datetime.now(UTC)))
+    _change(config_path, delivery_id, "retry", "is due now", (Transaction.revive, SystemClock().now()))
 
 
 @deliveries.command("cancel")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from zennotify.message.spell import spell
 
 #: The blocks of a message.
 BLOCKS: Final = ("title", "body", "sms", "chat", "email")
-_DEEPEST = 60
+_DEEPEST = 90
 _MOST_PARTS = 10_000
 
 _ALLOWED: Final = (
@@ -28,7 +29,7 @@ _ALLOWED: Final = (
     nodes.FromImport, nodes.For, nodes.If, nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.With,
     nodes.Assign, nodes.AssignBlock, nodes.Name, nodes.Const, nodes.Tuple, nodes.List, nodes.Dict, nodes.Pair,
     nodes.Keyword, nodes.CondExpr, nodes.Filter, nodes.Test, nodes.Call, nodes.Getitem, nodes.Getattr, nodes.Slice,
-    nodes.Concat, nodes.Compare, nodes.Operand, nodes.BinExpr, nodes.UnaryExpr,
+    nodes.Concat, nodes.Compare, nodes.Operand, nodes.BinExpr, nodes.UnaryExpr, nodes.Scope,
 )  # fmt: skip
 _FROM_FILES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 #: Filters that name another filter, a test, or a field as their first argument.
@@ -58,10 +59,29 @@ class Trouble:
     message: str
 
 
-def parse(environment: Environment, source: str, *, state: str | None = None) -> Parser:
-    """Return a parser for a source; TemplateProblem where it cannot even be split into words."""
+def parse_template(environment: Environment, source: str) -> nodes.Template:
+    """Return the tree of a template; TemplateProblem where it cannot be read."""
+    with _reading():
+        return Parser(environment, source).parse()
+
+
+def parse_expression(environment: Environment, source: str) -> nodes.Expr:
+    """Return the tree of an expression; TemplateProblem where it cannot be read."""
+    with _reading():
+        parser = Parser(environment, source, state="variable")
+        expression = parser.parse_expression()
+        if not parser.stream.eos:
+            token = parser.stream.current
+            raise TemplateSyntaxError(
+                f"the expression is complete before it, but got {token.value!r:.22}", token.lineno
+            )
+        return expression
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
     try:
-        return Parser(environment, source, state=state)
+        yield
     except TemplateSyntaxError as error:
         raise said(error) from None
     except (RecursionError, MemoryError):
@@ -101,9 +121,8 @@ def _wrong(node: nodes.Node, files: Collection[str]) -> Iterator[str]:
         yield from _wrong_file(node, files)
     if isinstance(node, (nodes.Call, nodes.Filter, nodes.Test)) and (node.dyn_args or node.dyn_kwargs):
         yield "`*` and `**` cannot be used in arguments"
-    for wanted, look in _LOOKS.items():
-        if isinstance(node, wanted):
-            yield from look(node)
+    if look := _LOOKS.get(type(node)):
+        yield from look(node)
 
 
 def _not_allowed(node: nodes.Node) -> str:
@@ -126,7 +145,9 @@ def _wrong_file(node: Any, files: Collection[str]) -> Iterator[str]:
 def _wrong_filter(node: nodes.Filter) -> Iterator[str]:
     if node.name not in FILTERS:
         instead = _INSTEAD.get(node.name)
-        yield f"unknown filter `{node.name}`" + (f"; {instead}" if instead else did_you_mean(node.name, FILTERS))
+        yield f"unknown filter `{node.name}`" + (
+            f"; {instead}" if instead else did_you_mean(node.name, FILTERS)
+        )
         return
     if node.name in _NAMING_FILTER and node.args:
         yield from _wrong_name(node, FILTERS, "filter")
@@ -209,7 +230,9 @@ def _stray(tree: nodes.Template) -> Iterator[Trouble]:
     blocks = [*tree.find_all(nodes.Block)]
     for block in blocks:
         if not any(block is top for top in tree.body):
-            yield Trouble(block.lineno, f"block `{block.name}` stands inside something else; move it to the top level")
+            yield Trouble(
+                block.lineno, f"block `{block.name}` stands inside something else; move it to the top level"
+            )
     if not blocks and tree.find(nodes.Extends) is None:
         return
     for output in (node for node in tree.body if isinstance(node, nodes.Output)):

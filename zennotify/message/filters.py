@@ -172,7 +172,7 @@ def _as_is(name: str, value: Any) -> Any:
 
 
 def _careful(name: str, work: Filter, prepare: Callable[[str, Any], Any] = _as_is) -> Filter:
-    """Wrap a filter or a test: it pays, it takes no missing field, and it makes no endless list."""
+    """Wrap a filter or a test: it pays, it takes no missing field, and its errors say what it was given (`_of`)."""
     passes = hasattr(work, "jinja_pass_arg")  # then the first argument is Jinja's
 
     def careful(*given: Any, _of: str = "…", **options: Any) -> Any:
@@ -187,7 +187,9 @@ def _careful(name: str, work: Filter, prepare: Callable[[str, Any], Any] = _as_i
         except TypeError as error:
             raise Refused(f"`{_of} | {name}` cannot work with {kind(value)} and these arguments") from error
         except (ValueError, Unfit) as error:
-            raise Refused(f"`{_of} | {name}`: {error if isinstance(error, Unfit) else 'cannot be done'}") from error
+            raise Refused(
+                f"`{_of} | {name}`: {error if isinstance(error, Unfit) else 'cannot be done'}"
+            ) from error
 
     return update_wrapper(careful, work)
 
@@ -204,7 +206,9 @@ _TEXT: Mapping[str, Filter] = {
     "safe": Markup,
 }
 _LIST: Mapping[str, Filter] = {
-    **_stock("first", "last", "sort", "unique", "map", "select", "reject", "selectattr", "rejectattr", "min", "max"),
+    **_stock(
+        "first", "last", "sort", "unique", "map", "select", "reject", "selectattr", "rejectattr", "min", "max"
+    ),
     "length": len,
     "count": len,
     "list": list,
@@ -222,9 +226,10 @@ _VALUE: Mapping[str, Filter] = {
     "abs": _absolute,
 }
 
+#: These take a missing field.
+FORGIVING: Final[Mapping[str, Filter]] = {"default": default, "d": default}
 FILTERS: Final[Mapping[str, Filter]] = {
-    "default": default,
-    "d": default,
+    **FORGIVING,
     **{name: _careful(name, work, _as_text) for name, work in _TEXT.items()},
     **{name: _careful(name, work, _as_list) for name, work in _LIST.items()},
     **{name: _careful(name, work) for name, work in _VALUE.items()},

@@ -156,7 +156,10 @@ def _inline(tokens: Sequence[Token]) -> str:
                 links.append((len(parts), str(token.attrGet("href"))))
             case "link_close":
                 start, address = links.pop()
-                if "".join(parts[start:]).translate(_TO_PLAIN) not in {address, address.removeprefix("mailto:")}:
+                if "".join(parts[start:]).translate(_TO_PLAIN) not in {
+                    address,
+                    address.removeprefix("mailto:"),
+                }:
                     parts.append(f" ({address})")
             case "image":
                 parts.append(f"{token.content} ({token.attrGet('src')})")

@@ -11,6 +11,7 @@ from typing import Any, Final
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame, operators
 
+from zennotify.message.filters import FILTERS, FORGIVING
 from zennotify.message.spell import spell
 
 #: A filter of our own around what a `for` goes through; a template cannot write its name.
@@ -30,6 +31,9 @@ class Generator(CodeGenerator):
         self._costs = {id(body.body): _cost(body) for body in bodies if isinstance(body, _Body)}
         for loop in node.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, LOOP, [], [], None, None, lineno=loop.lineno)
+        for used in node.find_all(nodes.Filter):
+            if used.name in FILTERS and used.name not in FORGIVING:
+                used.kwargs.append(nodes.Keyword("_of", nodes.Const(spell(used.node))))
         super().visit_Template(node, frame)
 
     def blockvisit(self, nodes: Any, frame: Frame) -> None:
@@ -111,5 +115,3 @@ def _is_slice(node: nodes.Getitem) -> bool:
 
 def _cost(node: nodes.Node) -> int:
     return 1 + sum(1 for _ in node.find_all(nodes.Node)) // _PARTS_OF_A_STEP
-
-

@@ -84,7 +84,9 @@ def time_of(value: Any, pattern: str | None = None) -> Any:
         return show(moment, style(current().locale).time)
     if "%" in _checked(pattern):
         return moment.strftime(pattern)
-    return _plain_blanks(format_time(moment.replace(tzinfo=None), pattern, locale=style(current().locale).locale))
+    return _plain_blanks(
+        format_time(moment.replace(tzinfo=None), pattern, locale=style(current().locale).locale)
+    )
 
 
 def show(moment: date, pattern: DateTimePattern | None = None) -> str:

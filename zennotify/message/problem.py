@@ -10,7 +10,9 @@ from typing import Final
 from zennotify.message.limits import Refused
 
 TOO_DEEP: Final = "is nested too deeply"
-_COMPARED = re.compile(r"'(?P<op>[<>]=?)' not supported between instances of '(?P<left>\w+)' and '(?P<right>\w+)'")
+_COMPARED = re.compile(
+    r"'(?P<op>[<>]=?)' not supported between instances of '(?P<left>\w+)' and '(?P<right>\w+)'"
+)
 _KINDS = {
     "NoneType": "null",
     "bool": "true or false",

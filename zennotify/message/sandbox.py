@@ -11,6 +11,7 @@ from datetime import datetime
 from types import BuiltinMethodType, MethodType
 from typing import Any, Final
 
+from jinja2 import Template
 from jinja2.environment import TemplateModule
 from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference, missing
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -24,7 +25,19 @@ from zennotify.message.limits import Refused, kind
 from zennotify.message.missing import Missing
 
 _LOOP = frozenset(
-    {"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem", "cycle", "changed"}
+    {
+        "index",
+        "index0",
+        "revindex",
+        "revindex0",
+        "first",
+        "last",
+        "length",
+        "previtem",
+        "nextitem",
+        "cycle",
+        "changed",
+    }
 )
 _TEXT = frozenset({"startswith", "endswith"})
 _TIME = frozenset({"year", "month", "day", "hour", "minute"})
@@ -65,11 +78,25 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def __init__(self) -> None:
         # Autoescape is Jinja's book-keeping of what is Markdown already; the escaping is ours (`put`).
         super().__init__(
-            undefined=Missing, autoescape=True, optimized=False, trim_blocks=True, lstrip_blocks=True, cache_size=0
+            undefined=Missing,
+            autoescape=True,
+            optimized=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            cache_size=0,
         )
         self.filters = {**FILTERS, LOOP: self.loop_over}
         self.tests = dict(TESTS)
         self.globals = {"range": _range}
+        #: What `include`, `import` and `extends` find.
+        self.templates: dict[str, Template] = {}
+
+    def get_template(self, name: Any, parent: Any = None, globals: Any = None) -> Template:  # noqa: A002 - Jinja's
+        """Return another template of the same set."""
+        try:
+            return self.templates[name]
+        except KeyError:
+            raise Refused(f"template `{name}` is broken") from None
 
     spend = staticmethod(limits.spend)
     glue = staticmethod(glue)
@@ -112,8 +139,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             try:
                 value = value[step] if type(value) is dict else _step(value, step)
             except (LookupError, TypeError):
-                there = "" if isinstance(value, Mapping) else f" (`{texts[position]}` is {kind(value)})"
-                return Missing(f"no field `{texts[position + 1]}`{there}")
+                return Missing(f"no field `{texts[position + 1]}`{_found(value, step, texts[position])}")
         return value
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -166,7 +192,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def _bounded(self, operator: str, left: float, right: float) -> Any:
         if isinstance(left, int) and isinstance(right, int):
-            bits = left.bit_length() * abs(right) if operator == "**" else left.bit_length() + right.bit_length()
+            bits = (
+                left.bit_length() * abs(right) if operator == "**" else left.bit_length() + right.bit_length()
+            )
             if bits > limits.MAX_BITS and operator in {"*", "**"}:
                 raise Refused("a number is too large")
         result = self.binop_table[operator](left, right)
@@ -197,6 +225,13 @@ def _step(value: Any, step: Any) -> Any:
     if isinstance(value, TemplateReference):
         return value[step]
     raise LookupError
+
+
+def _found(value: Any, step: Any, text: str) -> str:
+    """Return what stands where a group of fields was expected."""
+    if isinstance(value, Mapping):
+        return ""
+    return f" (`{text}` is {kind(value)})" + (f"; a filter is written `| {step}`" if step in FILTERS else "")
 
 
 def _is_own_method(function: Any) -> bool:

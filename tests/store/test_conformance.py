@@ -1,0 +1,309 @@
+"""What the store promises, on every engine: the same tests run on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from zennotify.core.model import DeliveryState, Form, Message, Outcome
+from zennotify.core.once import Window, WindowKey
+from zennotify.store import Store
+from zennotify.store.transaction import (
+    MOST_QUARANTINED,
+    Begun,
+    Claimed,
+    NewDecision,
+    NewDelivery,
+    NewEvent,
+    Quarantined,
+    Settled,
+    Transaction,
+)
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+MESSAGE = Message(title="Title", body="Body", form=Form.CHAT)
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    store = Store.open(store_url)
+    yield store
+    store.close()
+
+
+def event(number: int, received_at: datetime = NOW) -> NewEvent:
+    return NewEvent(
+        id=f"{number:032x}",
+        event_id=f"zenoti-{number}",
+        type="Class.Booking.NoShow",
+        center="C1",
+        at=None,
+        received_at=received_at,
+        fingerprint=f"{number:032x}",
+        body=b'{"x": "\\u0000 \xc3\xa4"}',
+    )
+
+
+def delivery(number: int, *, channel: str = "desk", due: datetime = NOW) -> NewDelivery:
+    return NewDelivery(
+        id=f"d{number}",
+        event=f"{number:032x}",
+        rule="r",
+        channel=channel,
+        rule_set="hash",
+        held_back=0,
+        created=NOW,
+        due=due,
+    )
+
+
+def claim(store: Store, *, channel: str = "desk", most: int = 10, now: datetime = NOW) -> list[Claimed]:
+    return store.write(Transaction.claim, channel, most, f"lease at {now}", now, now + timedelta(minutes=1))
+
+
+def begin(store: Store, claimed: Claimed) -> bool:
+    begun = Begun(
+        delivery=claimed.id,
+        lease=claimed.lease,
+        number=claimed.attempts + 1,
+        started=NOW,
+        message=MESSAGE,
+    )
+    return store.write(Transaction.begin, [begun])[0]
+
+
+def settle(store: Store, claimed: Claimed, state: DeliveryState, due: datetime = NOW) -> None:
+    settled = Settled(
+        delivery=claimed.id,
+        lease=claimed.lease,
+        number=claimed.attempts + 1,
+        finished=NOW,
+        outcome=Outcome.SENT if state is DeliveryState.DELIVERED else Outcome.TEMPORARY,
+        detail="said the provider",
+        state=state,
+        reason="",
+        due=due,
+    )
+    store.write(Transaction.settle, [settled])
+
+
+def keep(store: Store, *numbers: int) -> None:
+    store.write(Transaction.add_events, [event(number) for number in numbers])
+
+
+def owe(store: Store, *deliveries: NewDelivery) -> None:
+    keep(store, *(int(one.event, 16) for one in deliveries))
+    store.write(Transaction.add_deliveries, list(deliveries))
+
+
+def test_a_kept_event_is_undecided_and_its_body_is_kept_to_the_byte(store: Store) -> None:
+    keep(store, 1)
+    [(_, kept)] = store.write(Transaction.undecided, 10)
+    assert (kept.id, kept.body, kept.received_at, kept.tries) == (event(1).id, event(1).body, NOW, 0)
+
+
+def test_undecided_events_come_back_in_the_order_of_their_arrival(store: Store) -> None:
+    keep(store, 3, 1, 2)
+    found = store.write(Transaction.undecided, 2)
+    assert [kept.id for _, kept in found] == [event(3).id, event(1).id]
+    [(_, last)] = store.write(Transaction.undecided, 2, found[-1][0])
+    assert last.id == event(2).id
+
+
+def test_an_event_that_is_known_stays_as_it_is(store: Store) -> None:
+    keep(store, 1)
+    keep(store, 1)
+    assert len(store.write(Transaction.undecided, 10)) == 1
+
+
+def test_known_finds_ids_for_ever_and_content_only_since(store: Store) -> None:
+    store.write(Transaction.add_events, [event(1, NOW - timedelta(days=2)), event(2)])
+    ids, fingerprints = [event(1).id, event(2).id, "no"], [event(1).fingerprint, event(2).fingerprint, "no"]
+    by_id, recent = store.write(Transaction.known, ids, fingerprints, NOW - timedelta(days=1))
+    assert by_id == {event(1).id: event(1).fingerprint, event(2).id: event(2).fingerprint}
+    assert recent == {event(2).fingerprint: event(2).id}
+
+
+def test_a_try_is_counted_and_a_decided_event_is_not_undecided(store: Store) -> None:
+    keep(store, 1)
+    store.write(Transaction.count_try, event(1).id)
+    store.write(Transaction.count_try, event(1).id)
+    [(place, kept)] = store.write(Transaction.undecided, 1)
+    assert kept.tries == 2
+    assert store.write(Transaction.last_undecided) == place
+    store.write(Transaction.finish_events, [(event(1).id, "decided", "hash")])
+    assert store.write(Transaction.undecided, 1) == []
+    assert store.write(Transaction.last_undecided) == 0
+
+
+def test_quarantine_keeps_raw_bytes_and_lets_the_oldest_go(store: Store) -> None:
+    bodies = [
+        Quarantined(received_at=NOW, reason="bad_json", body=bytes([number % 256]))
+        for number in range(MOST_QUARANTINED + 3)
+    ]
+    store.write(Transaction.add_quarantine, bodies)
+    kept = store.reader.quarantine(most=MOST_QUARANTINED * 2)
+    assert len(kept) == MOST_QUARANTINED
+    assert [row.body for row in reversed(kept)] == [body.body for body in bodies[3:]]
+
+
+def test_windows_are_kept_changed_and_forgotten(store: Store) -> None:
+    first, second = WindowKey("r", "once", '[["a"]]'), WindowKey("r", "once", '[["b"]]')
+    store.write(Transaction.save_windows, {first: Window(until=NOW), second: Window(until=NOW)})
+    store.write(Transaction.save_windows, {first: Window(until=NOW + timedelta(hours=1), held=2)})
+    assert store.write(Transaction.windows, {first, WindowKey("r", "once", "unknown")}) == {
+        first: Window(until=NOW + timedelta(hours=1), held=2)
+    }
+    assert store.write(Transaction.purge_windows, NOW + timedelta(minutes=1)) == 1
+    assert store.write(Transaction.windows, {first, second}).keys() == {first}
+
+
+def test_due_deliveries_are_claimed_oldest_first_and_only_once(store: Store) -> None:
+    owe(
+        store,
+        delivery(1, due=NOW),
+        delivery(2, due=NOW - timedelta(seconds=5)),
+        delivery(3, due=NOW + timedelta(hours=1)),
+        delivery(4, channel="other"),
+    )
+    assert [one.id for one in claim(store, most=1)] == ["d2"]
+    assert [one.id for one in claim(store)] == ["d1"]
+    assert claim(store) == []
+    assert store.write(Transaction.next_due, "desk") == NOW + timedelta(hours=1)
+
+
+def test_the_same_delivery_is_kept_once(store: Store) -> None:
+    owe(store, delivery(1))
+    [claimed] = claim(store)
+    begin(store, claimed)
+    settle(store, claimed, DeliveryState.DELIVERED)
+    store.write(Transaction.add_deliveries, [delivery(1)])
+    assert claim(store) == []
+
+
+def test_an_attempt_and_its_text_are_kept_before_it_is_settled(store: Store) -> None:
+    owe(store, delivery(1))
+    [claimed] = claim(store)
+    assert begin(store, claimed)
+    [shown] = store.reader.delivery("d1")
+    assert (shown.state, shown.title, shown.message) == ("sending", "Title", "Body")
+    [attempt] = shown.attempts
+    assert (attempt.started, attempt.outcome) == (NOW, None)
+
+
+def test_a_settled_delivery_is_due_again_with_the_same_text(store: Store) -> None:
+    owe(store, delivery(1))
+    [claimed] = claim(store)
+    begin(store, claimed)
+    settle(store, claimed, DeliveryState.PENDING, NOW + timedelta(seconds=5))
+    assert claim(store) == []
+    [again] = claim(store, now=NOW + timedelta(seconds=5))
+    assert (again.attempts, again.title, again.message) == (1, "Title", "Body")
+    [attempt] = store.reader.delivery("d1")[0].attempts
+    assert (attempt.outcome, attempt.detail) == ("temporary", "said the provider")
+
+
+def test_who_lost_the_lease_can_neither_begin_nor_settle(store: Store) -> None:
+    owe(store, delivery(1))
+    [late] = claim(store)
+    later = NOW + timedelta(minutes=2)
+    store.write(Transaction.return_expired, later)
+    [holder] = claim(store, now=later)
+    assert not begin(store, late)
+    assert begin(store, holder)
+    settle(store, late, DeliveryState.DEAD)
+    assert store.reader.delivery("d1")[0].state == "sending"
+
+
+def test_an_expired_lease_returns_the_delivery_and_an_open_attempt_is_unknown(store: Store) -> None:
+    owe(store, delivery(1), delivery(2))
+    first, second = claim(store)
+    begin(store, first)
+    assert store.write(Transaction.return_expired, NOW) == ([], NOW + timedelta(minutes=1))
+    channels, next_end = store.write(Transaction.return_expired, NOW + timedelta(minutes=2))
+    assert (channels, next_end) == (["desk"], None)
+    [attempt] = store.reader.delivery(first.id)[0].attempts
+    assert attempt.outcome == "unknown"
+    assert store.reader.delivery(second.id)[0].attempts == ()
+    assert len(claim(store)) == 2
+
+
+def test_deliveries_of_removed_channels_are_buried(store: Store) -> None:
+    owe(store, delivery(1), delivery(2, channel="gone"))
+    assert store.write(Transaction.bury_orphans, ["desk"]) == 1
+    [dead] = store.reader.deliveries(state="dead")
+    assert (dead.id, dead.reason) == ("d2", "channel_removed")
+
+
+def test_a_dead_delivery_is_revived_and_a_waiting_one_cancelled(store: Store) -> None:
+    owe(store, delivery(1), delivery(2))
+    first, _ = claim(store)
+    begin(store, first)
+    settle(store, first, DeliveryState.DEAD)
+    assert store.write(Transaction.revive, first.id, NOW)
+    assert store.write(Transaction.cancel, first.id)
+    assert not store.write(Transaction.cancel, first.id)
+    assert not store.write(Transaction.revive, "d2", NOW)  # being sent
+
+
+def test_old_events_go_with_all_that_came_of_them_but_not_while_something_is_owed(store: Store) -> None:
+    owe(store, delivery(1), delivery(2), delivery(3))
+    store.write(Transaction.add_decisions, [NewDecision(event=event(1).id, rule="r", reason="notified", detail="")])
+    store.write(
+        Transaction.finish_events, [(event(number).id, "decided", None) for number in (1, 2)]
+    )
+    [first] = claim(store, most=1)
+    begin(store, first)
+    settle(store, first, DeliveryState.DELIVERED)
+    later = NOW + timedelta(days=91)
+    assert store.write(Transaction.purge_events, later, later, 10) == 1
+    assert store.reader.event(event(1).id) == []
+    assert store.reader.delivery("d1") == []
+    assert {one.id for one in store.reader.events()} == {event(2).id, event(3).id}
+
+
+def test_rule_sets_are_kept_and_the_last_used_one_is_known(store: Store) -> None:
+    store.write(Transaction.save_rule_set, "first", "a", NOW)
+    store.write(Transaction.save_rule_set, "second", "b", NOW + timedelta(seconds=1))
+    assert store.reader.last_rule_set() == ("second", "b")
+    store.write(Transaction.save_rule_set, "first", "a", NOW + timedelta(seconds=2))
+    assert store.reader.last_rule_set() == ("first", "a")
+    assert store.reader.rule_set("second") == "b"
+    assert store.reader.rule_set("third") is None
+
+
+def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
+    def half(transaction: Transaction) -> None:
+        transaction.add_events([event(1)])
+        raise IntegrityError("", None, Exception())
+
+    with pytest.raises(IntegrityError):
+        store.write(half)
+    assert store.write(Transaction.undecided, 10) == []
+
+
+def test_events_are_listed_by_type_centre_time_and_reason(store: Store) -> None:
+    store.write(Transaction.add_events, [event(1, NOW - timedelta(days=1)), event(2)])
+    store.write(Transaction.add_decisions, [NewDecision(event=event(2).id, rule="r", reason="error", detail="x")])
+
+    def ids(**wanted: object) -> list[str]:
+        return [one.id for one in store.reader.events(**wanted)]  # type: ignore[arg-type]
+
+    assert ids() == [event(2).id, event(1).id]
+    assert ids(type="class.booking.noshow", most=1) == [event(2).id]
+    assert ids(type="Class.*") == [event(2).id, event(1).id]
+    assert ids(type="Invoice.*") == []
+    assert ids(center="c1", since=NOW) == [event(2).id]
+    assert ids(reason="error") == [event(2).id]
+    assert ids(reason="notified") == []
+
+
+def test_the_backlog_counts_what_waits(store: Store) -> None:
+    owe(store, delivery(1), delivery(2, channel="other", due=NOW - timedelta(hours=1)))
+    backlog = store.reader.backlog()
+    assert backlog.undecided == 2
+    assert backlog.pending == {"desk": 1, "other": 1}
+    assert backlog.oldest_due == NOW - timedelta(hours=1)

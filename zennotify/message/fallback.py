@@ -1,0 +1,81 @@
+"""What goes out when a template fails?  A plain message with the event's facts, which names the template and the line.
+
+Called by outbox.py.  It uses no template, so that nothing can fail here too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from zennotify.core.model import Code, Form, Message, Names, TimeText
+from zennotify.message import forms, moments
+from zennotify.message.limits import Run, running
+
+_LOCALE: Final = "en-US"
+_TIME_ZONE: Final = "UTC"
+_MOST_FIELDS = 12
+_LONGEST_VALUE = 80
+_LONGEST_PROBLEM = 500
+_ID_NAME = re.compile(r"(?:^|_)id$", re.IGNORECASE)
+_ID = re.compile(r"[0-9a-f]{24,32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def fallback(form: Form, names: Names, *, short_id: str, problem: str, title: str) -> Message:
+    """Write the plain message that goes out instead; it never raises."""
+    with running(Run(names, _TIME_ZONE, _LOCALE)):
+        lines = [
+            *_facts(names),
+            "",
+            f"This is the plain form of the message: its template failed at {problem[:_LONGEST_PROBLEM]}",
+        ]
+    body = "\n".join(forms.shield(line) for line in lines)
+    return forms.message(form, forms.shield(title), body, short_id)
+
+
+def _facts(names: Names) -> Iterator[str]:
+    """Yield what the event is, when and where, then its fields."""
+    event = _group(names, "event")
+    yield ", ".join(filter(None, (str(event.get("type") or "An event"), _moment(event), _center(names))))
+    fields = {name: text for name, value in _group(names, "data").items() if (text := _short(value))}
+    told = {name: text for name, text in fields.items() if not (_ID_NAME.search(name) or _ID.fullmatch(text))}
+    for name, text in list((told or fields).items())[:_MOST_FIELDS]:
+        yield f"{str(name)[:_LONGEST_VALUE]}: {text}"
+
+
+def _group(names: Names, name: str) -> Mapping[str, Any]:
+    try:
+        value = names[name]
+    except KeyError:
+        return {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def _center(names: Names) -> str:
+    name = _group(names, "center").get("name")
+    return name if isinstance(name, str) else ""
+
+
+def _moment(event: Mapping[str, Any]) -> str:
+    """Return when it was, by the centre's clock; without one in UTC, and it says so."""
+    at = event.get("at") or event.get("received_at")
+    if at is None:
+        return ""
+    zone = "" if moments.of_center("time_zone") else " UTC"
+    return f"{moments.show(at)}{zone}"
+
+
+def _short(value: Any) -> str:
+    """Return a field as text; nothing for what is empty, long, or a list."""
+    if isinstance(value, Code):
+        return value.word
+    if isinstance(value, TimeText):
+        value = moments.local(value)
+        value = moments.show(value) if value is not None and not isinstance(value, str) else value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, (str, int, float)):
+        return ""
+    text = str(value).strip()
+    return text if len(text) <= _LONGEST_VALUE else ""

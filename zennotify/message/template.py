@@ -1,0 +1,78 @@
+"""Which message does an event get?  Renders one template for one form.
+
+Called by outbox.py, just before the send: names may have arrived since the event was decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Template
+from jinja2.runtime import Context
+
+from zennotify.core.model import Form, Message, Names
+from zennotify.errors import MessageError
+from zennotify.message import forms
+from zennotify.message.compiled import place
+from zennotify.message.limits import Run, running
+from zennotify.message.problem import in_words
+
+_OWN_BLOCK = {Form.SMS: "sms", Form.CHAT: "chat", Form.EMAIL: "email"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageTemplate:
+    """One message, ready to be rendered for any form."""
+
+    template: Template
+    #: The blocks, inherited ones too, and their lines; none where the whole text is the body.
+    blocks: Mapping[str, int]
+    #: The title where no block says it; None: the rule's description.
+    title: str | None
+    time_zone: str
+    locale: str
+
+    def render(self, form: Form, names: Names, *, short_id: str) -> Message:
+        """Write the message; MessageError names template and line where that fails."""
+        block = _OWN_BLOCK.get(form, "body")
+        block = block if block in self.blocks else "body"
+        try:
+            with running(Run(names, self.time_zone, self.locale)):
+                title, body = self._write(block, names)
+            message = forms.message(form, title, body, short_id, plain=block == "sms")
+        except Exception as error:
+            name, line = place(error)
+            # Not chained: the original may hold values of the event.
+            raise MessageError(f"{name or self.template.name}:{line or 1}: {in_words(error)}") from None
+        if not message.body.strip():
+            raise MessageError(f"{self.template.name}:{self.blocks.get(block, 1)}: the message is empty")
+        return message
+
+    def _write(self, block: str, names: Names) -> tuple[str, str]:
+        """Return title and body, their values still shielded."""
+        # Shared: the names are looked up where they are, and never copied.
+        context = self.template.new_context(names, shared=True)  # type: ignore[arg-type]
+        # Beside the blocks it only sets, imports and extends.
+        body = self.template.environment.concat(self.template.root_render_func(context))  # type: ignore[arg-type]
+        if self.blocks:
+            body = _print(context, block)
+        if "title" in self.blocks:
+            # An SMS of its own words is all that is sent; the title would lengthen it.
+            return ("" if block == "sms" else _print(context, "title")), body
+        title = _description(names) if self.title is None else self.title
+        return ("" if block == "sms" else forms.shield(title)), body
+
+
+def _print(context: Context, block: str) -> str:
+    text: str = context.environment.concat(context.blocks[block][0](context))  # type: ignore[arg-type]
+    return text
+
+
+def _description(names: Names) -> str:
+    try:
+        description: Any = names["rule"]["description"]
+    except (KeyError, TypeError):
+        return ""
+    return description if isinstance(description, str) else ""

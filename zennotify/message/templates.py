@@ -1,0 +1,135 @@
+"""Can these templates be used?  Compiles all templates of a rule set, and says everything that is wrong with them.
+
+Called by rulefile.py for the rule set that it reads, and for the messages written in the rules themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from jinja2 import nodes
+
+from zennotify.message.check import Trouble, parse_template, troubles
+from zennotify.message.compiled import compile_tree
+from zennotify.message.limits import MAX_TEXT
+from zennotify.message.moments import style
+from zennotify.message.problem import TemplateProblem
+from zennotify.message.sandbox import Sandbox
+from zennotify.message.template import MessageTemplate
+
+#: How an inline message is called where a template has a name.
+INLINE: Final = "message"
+_USES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+
+
+class Templates:
+    """The templates of one rule set; nothing changes after it is made."""
+
+    def __init__(self, files: Mapping[str, str], *, time_zone: str, locale: str) -> None:
+        style(locale)  # an unknown one is refused here, not in every message
+        self._time_zone = time_zone
+        self._locale = locale
+        self._names = frozenset(files)
+        self._trees: dict[str, nodes.Template] = {}
+        self._troubles: dict[str, list[Trouble]] = {name: [] for name in files}
+        self._sandbox = Sandbox()
+        for name, text in files.items():
+            self._read(name, text)
+        for name, tree in self._trees.items():
+            self._troubles[name].extend(self._wrong_uses(name, tree))
+        for name, tree in self._trees.items():
+            self._compile(name, tree)
+
+    def problems(self) -> list[tuple[str, int, str]]:
+        """Return (template, line, message) for everything that is wrong in any file."""
+        return sorted(
+            (name, wrong.line, wrong.message) for name, found in self._troubles.items() for wrong in found
+        )
+
+    def message(self, name: str) -> MessageTemplate:
+        """Return the message of a template; KeyError for an unknown one, TemplateProblem for a broken one."""
+        for wrong in self._troubles[name]:
+            raise TemplateProblem(wrong.message, wrong.line)
+        return self._message(name, self._trees[name], None)
+
+    def inline(self, text: str, title: str) -> MessageTemplate:
+        """Compile a rule's `message`; TemplateProblem where it cannot be used."""
+        tree = self._parse(text)
+        for wrong in (*troubles(tree, self._names), *self._wrong_uses(INLINE, tree)):
+            raise TemplateProblem(wrong.message, wrong.line)
+        return self._message(INLINE, tree, title)
+
+    def _read(self, name: str, text: str) -> None:
+        try:
+            tree = self._parse(text)
+        except TemplateProblem as problem:
+            self._troubles[name].append(Trouble(problem.line, problem.message))
+            return
+        self._trees[name] = tree
+        self._troubles[name].extend(troubles(tree, self._names))
+
+    def _parse(self, text: str) -> nodes.Template:
+        if len(text) > MAX_TEXT:
+            raise TemplateProblem(
+                f"is too large: at most {MAX_TEXT // 1024} KiB, this has {len(text) // 1024} KiB"
+            )
+        return parse_template(self._sandbox, text)
+
+    def _compile(self, name: str, tree: nodes.Template) -> None:
+        if self._troubles[name]:
+            return
+        try:
+            self._sandbox.templates[name] = compile_tree(self._sandbox, tree, name)
+        except TemplateProblem as problem:
+            self._troubles[name].append(Trouble(problem.line, problem.message))
+
+    def _message(self, name: str, tree: nodes.Template, title: str | None) -> MessageTemplate:
+        template = self._sandbox.templates.get(name) if title is None else None
+        return MessageTemplate(
+            template=template or compile_tree(self._sandbox, tree, name),
+            blocks=self._blocks(tree),
+            title=title,
+            time_zone=self._time_zone,
+            locale=self._locale,
+        )
+
+    def _blocks(self, tree: nodes.Template) -> dict[str, int]:
+        """Return the blocks of a template and of those it extends; an inherited one has the line of `extends`."""
+        blocks = {block.name: block.lineno for block in tree.find_all(nodes.Block)}
+        for extends in tree.find_all(nodes.Extends):
+            parent = self._trees.get(_target(extends))
+            if parent is not None:
+                blocks = {name: extends.lineno for name in self._blocks(parent)} | blocks
+        return blocks
+
+    def _wrong_uses(self, name: str, tree: nodes.Template) -> Iterator[Trouble]:
+        """Yield what is wrong between templates: circles, and blocks where none or some should be."""
+        for use in tree.find_all(_USES):
+            if self._reaches(_target(use), name, set()):
+                yield Trouble(use.lineno, f"`{name}` uses itself by way of `{_target(use)}`")
+                return
+            used = self._trees.get(_target(use))
+            if isinstance(use, nodes.Extends) and not any(use is top for top in tree.body):
+                yield Trouble(use.lineno, "`extends` stands inside something else; move it to the top level")
+            elif isinstance(use, nodes.Extends) and used is not None and not self._blocks(used):
+                yield Trouble(use.lineno, f"`{_target(use)}` cannot be extended, for it has no blocks")
+            elif isinstance(use, nodes.Include) and used is not None and self._blocks(used):
+                yield Trouble(use.lineno, f"`{_target(use)}` cannot be included, for it has blocks")
+        blocks = self._blocks(tree)
+        if blocks and "body" not in blocks:
+            yield Trouble(min(blocks.values()), "there is no block `body`")
+
+    def _reaches(self, name: str, wanted: str, seen: set[str]) -> bool:
+        """Return whether a template uses another one, directly or not."""
+        if name == wanted:
+            return True
+        if name in seen or name not in self._trees:
+            return False
+        seen.add(name)
+        return any(self._reaches(_target(use), wanted, seen) for use in self._trees[name].find_all(_USES))
+
+
+def _target(use: nodes.Extends | nodes.Include | nodes.Import | nodes.FromImport) -> str:
+    """Return the name of the template that is used, or "" where it is none in quotes (check.py says so)."""
+    return str(use.template.value) if isinstance(use.template, nodes.Const) else ""

@@ -1,0 +1,222 @@
+"""Compile one rule of a file, or say everything that is wrong with it.  Called by compile.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pydantic import ValidationError
+
+from zennotify.core.match import Clause
+from zennotify.core.model import Predicate
+from zennotify.core.once import Once
+from zennotify.core.path import Path, PathError
+from zennotify.core.rule import Rule
+from zennotify.errors import Problem
+from zennotify.message import MessageTemplate, TemplateProblem
+from zennotify.rulefile.clauses import read_clause, read_path
+from zennotify.rulefile.entry import NOT_YET, PLACEHOLDERS, RuleEntry
+from zennotify.rulefile.shared import Shared
+from zennotify.yamlfile import Document, Step, did_you_mean, kind
+
+
+class RuleCompiler:
+    """Compiles one rule and says what is wrong with it."""
+
+    def __init__(self, document: Document, index: int, shared: Shared) -> None:
+        self._document = document
+        self._at: tuple[Step, ...] = ("rules", index)
+        self._raw: Any = document.value["rules"][index]
+        self._shared = shared
+        #: Keys that are missing or wrong: nothing more is said of them.
+        self._wrong: set[str] = set()
+        self._failed = False
+        id_ = self._raw.get("id") if isinstance(self._raw, dict) else None
+        self._label = id_[:100] if isinstance(id_, str) and id_.strip() else f"rules[{index}]"
+
+    def compile(self) -> tuple[Rule, MessageTemplate] | None:
+        """Return the rule and its message, or None when something is wrong."""
+        if not isinstance(self._raw, dict):
+            self._add((), f"a rule is expected (`id: ...` and so on), not {kind(self._raw)}")
+            return None
+        entry = self._read_entry()
+        self._check_id(entry.id)
+        self._check_events(entry.event)
+        self._check_channels(entry.notify)
+        clauses = tuple(self._clauses(entry.match))
+        when = self._when(entry.when)
+        once = self._once(entry)
+        message = self._message(entry)
+        if self._failed or message is None:
+            return None
+        rule = Rule(
+            id=entry.id,
+            description=entry.description,
+            enabled=entry.enabled,
+            events=tuple(event.casefold() for event in entry.event),
+            match=clauses,
+            when=when,
+            once=once,
+            notify=entry.notify,
+        )
+        return rule, message
+
+    def _read_entry(self) -> RuleEntry:
+        """Read the keys; those that cannot be read are reported and left out."""
+        raw: dict[str, Any] = self._raw
+        try:
+            return RuleEntry.model_validate(raw)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        for detail in details:
+            self._wrong.add(str(detail["loc"][0]))
+            self._explain(detail["loc"], detail)
+        kept = {key: value for key, value in raw.items() if key not in self._wrong}
+        needed = {key: value for key, value in PLACEHOLDERS.items() if key in self._wrong}
+        return RuleEntry.model_validate(kept | needed)
+
+    def _explain(self, path: tuple[Step, ...], detail: Mapping[str, Any]) -> None:
+        name = str(path[-1])
+        if detail["type"] == "missing":
+            self._add(path[:-1], f"`{name}` is missing")
+        elif detail["type"] == "extra_forbidden" and len(path) == 1 and name in NOT_YET:
+            self._add(path, f"`{name}` is not supported yet by this version of zennotify", key=True)
+        elif detail["type"] == "extra_forbidden":
+            known = RuleEntry.model_fields if len(path) == 1 else ("per", "for")
+            hint = did_you_mean(name, known) or f"; known are: {' '.join(known)}"
+            self._add(path, f"unknown key{hint}", key=True)
+        elif self._document.is_blank((*self._at, *path)):
+            self._add(path, f"`{name}` has no value{self._comment(path)}")
+        elif detail["type"] == "value_error":
+            self._add(path, str(detail["ctx"]["error"]))
+        else:
+            self._add(path, f"`key: value` lines are expected, not {kind(detail['input'])}")
+
+    def _check_id(self, id_: str) -> None:
+        if "id" in self._wrong:
+            return
+        line, _ = self._document.where((*self._at, "id"))
+        here = f"{self._document.name}:{line}"
+        first = self._shared.ids.setdefault(id_, here)
+        if first != here:
+            self._add(("id",), f"this id is given twice: already at {first}")
+
+    def _check_events(self, events: tuple[str, ...]) -> None:
+        known = self._shared.event_types
+        for event in events:
+            folded = event.casefold()
+            if "event" in self._wrong or folded in known or any(fnmatchcase(it, folded) for it in known):
+                continue
+            what = "fits no event type" if "*" in event else "is not an event type"
+            hint = did_you_mean(event, known.values())
+            self._add(("event",), f"`{event}` {what} that zennotify knows{hint}", warning=True)
+
+    def _check_channels(self, names: tuple[str, ...]) -> None:
+        known = self._shared.channels
+        if "notify" in self._wrong or known is None:
+            return
+        for name in (name for name in names if name not in known):
+            path = self._part("notify", name)
+            if "://" in name:
+                self._add(path, "`notify` takes names from `channels` in the configuration, not URLs")
+            else:
+                hint = did_you_mean(name, known)
+                self._add(path, f"there is no channel `{name[:60]}`{hint}")
+
+    def _clauses(self, match: Mapping[str, Any]) -> Iterator[Clause]:
+        for text, wanted in match.items():
+            try:
+                path = read_path(text)
+            except PathError as error:
+                self._add(("match", text), str(error), key=True)
+                continue
+            if wanted is None and self._document.is_blank((*self._at, "match", text)):
+                hint = self._comment(("match", text)) or "; write `null`, or {exists: no}"
+                self._add(("match", text), f"no value is given{hint}")
+                continue
+            clause = read_clause(path, wanted)
+            if isinstance(clause, Clause):
+                yield clause
+            else:
+                for below, sentence in clause:
+                    self._add(("match", text, *below), sentence)
+
+    def _when(self, expression: str) -> Predicate | None:
+        if not expression:
+            return None
+        try:
+            return self._shared.predicate(expression)
+        except TemplateProblem as problem:
+            self._add(("when",), f"{problem.message}{self._comment(('when',))}")
+            return None
+
+    def _once(self, entry: RuleEntry) -> Once | None:
+        if entry.once is None:
+            return None
+        paths: list[Path] = []
+        for text in entry.once.per:
+            try:
+                paths.append(read_path(text))
+            except PathError as error:
+                self._add(self._part("once", "per", text), str(error))
+        return Once(per=tuple(paths), period=entry.once.period)
+
+    def _message(self, entry: RuleEntry) -> MessageTemplate | None:
+        if {"template", "message"} & self._wrong:
+            return None
+        if bool(entry.template) == bool(entry.message):
+            both = (
+                "`template` and `message` are both given; one of them says"
+                if entry.template
+                else ("`template` or `message` is missing: one of them says")
+            )
+            self._add(("message",) if entry.template else (), f"{both} what is sent")
+            return None
+        return self._inline(entry) if entry.message else self._from_file(entry.template)
+
+    def _inline(self, entry: RuleEntry) -> MessageTemplate | None:
+        try:
+            return self._shared.templates.inline(entry.message, entry.description or entry.id)
+        except TemplateProblem as problem:
+            where = self._document.where_in((*self._at, "message"), problem.line)
+            self._note(Problem(self._document.name, *where, f"{self._label}.message: {problem.message}"))
+            return None
+
+    def _from_file(self, name: str) -> MessageTemplate | None:
+        shared = self._shared
+        if name not in shared.template_names:
+            hint = did_you_mean(name, shared.template_names)
+            self._add(("template",), f"there is no template `{name[:60]}` in {shared.templates_at}{hint}")
+            return None
+        if f"{shared.templates_at}/{name}" in shared.broken:
+            return None
+        return shared.templates.message(name)
+
+    def _part(self, *path: str) -> tuple[Step, ...]:
+        """Return the path of one text in a list; `x` alone is the same as `[x]`."""
+        value: Any = self._raw
+        for step in path[:-1]:
+            value = value[step]
+        places = (
+            [index for index, text in enumerate(value) if text.strip() == path[-1]]
+            if isinstance(value, list)
+            else []
+        )
+        return (*path[:-1], *places[:1])
+
+    def _comment(self, path: tuple[Step, ...]) -> str:
+        comment = self._document.comment_after((*self._at, *path))
+        return "; ` #` starts a comment: put the text in quotes, or below `>-`" if comment else ""
+
+    def _add(
+        self, path: tuple[Step, ...], sentence: str, *, key: bool = False, warning: bool = False
+    ) -> None:
+        label = self._label + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+        self._note(
+            self._document.problem((*self._at, *path), f"{label}: {sentence}", key=key, warning=warning)
+        )
+
+    def _note(self, problem: Problem) -> None:
+        self._failed = self._failed or not problem.warning
+        self._shared.problems.append(problem)
