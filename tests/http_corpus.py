@@ -114,6 +114,17 @@ class Client:
         """Send bytes."""
         self._writer.write(raw)
 
+    async def flood(self, raw: bytes) -> None:
+        """Send this again and again, until the other side hangs up."""
+        with contextlib.suppress(ConnectionError):
+            while True:
+                self._writer.write(raw)
+                await self._writer.drain()
+
+    def stop_reading(self) -> None:
+        """Let the answers pile up."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
     def hang_up(self) -> None:
         """Reset the connection."""
         self._writer.transport.abort()

@@ -33,7 +33,6 @@ SECRETS = (SecretStr(SECRET), SecretStr(OLD_SECRET))
 def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """Run a test on asyncio's own event loop and on uvloop; one that hangs fails."""
 
-    @pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
     @wraps(test)
     def run(loop: Callable[[], asyncio.AbstractEventLoop], **fixtures: Any) -> None:
         async def limited() -> None:
@@ -47,7 +46,8 @@ def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..
     own = inspect.Parameter("loop", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = [own, *signature.parameters.values()]
     vars(run)["__signature__"] = signature.replace(parameters=parameters)  # what pytest looks at
-    return run  # type: ignore[no-any-return] - the mark's decorator is not typed
+    marked: Callable[..., None] = pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)(run)
+    return marked
 
 
 @dataclass(slots=True)
@@ -67,6 +67,7 @@ class Recorder:
     broken: Sequence[str] = ()
     gate: asyncio.Event | None = None
     waiting: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     events: dict[str, Envelope] = field(default_factory=dict)
     quarantined: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -75,6 +76,7 @@ class Recorder:
         await self._check("accept", envelope.data, received_at)
         event = hashlib.sha256(envelope.event_id.encode()).hexdigest()[:32]
         known = self.events.setdefault(event, envelope)
+        self.changed.set()
         if known.fingerprint != envelope.fingerprint:
             return await self.quarantine("conflict", body, received_at)
         return Receipt("accepted" if known is envelope else "duplicate", event=event)
@@ -83,7 +85,14 @@ class Recorder:
         """Keep a body."""
         await self._check("quarantine", body, received_at)
         self.quarantined.append((reason, body))
+        self.changed.set()
         return Receipt("quarantined", reason=reason)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for a change after which this holds."""
+        while not holds():
+            await self.changed.wait()
+            self.changed.clear()
 
     async def kept(self) -> Kept:
         """Return how much there is."""
@@ -93,6 +102,7 @@ class Recorder:
         assert received_at.tzinfo is UTC
         if self.gate is not None:
             self.waiting += 1
+            self.changed.set()
             await self.gate.wait()
             self.waiting -= 1
         if not self.available:

@@ -19,7 +19,7 @@ import ssl
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -112,6 +112,11 @@ class _Kept(Generic[Item]):
                 raise AssertionError(msg)
             return list(self.received)
 
+    def wait_until(self, holds: Callable[[list[Item]], bool], patience: float = PATIENCE) -> bool:
+        """Return whether `holds` of what came, as soon as it does or when patience (seconds) is out."""
+        with self._changed:
+            return self._changed.wait_for(lambda: holds(self.received), patience)
+
 
 class HttpSink(_Kept[Received]):
     """An HTTP server on 127.0.0.1 that keeps what it gets."""
@@ -167,6 +172,10 @@ class HttpSink(_Kept[Received]):
         """Close every connection, also those that a client keeps."""
         self._server.hang_up()
 
+    def wait_until_closed(self) -> None:
+        """Return when no connection is open any more."""
+        self._server.wait_until_closed()
+
     def keep(self, received: Received) -> None:
         self._keep(received)
 
@@ -179,7 +188,7 @@ class _HttpServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.sink = sink
         self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
@@ -188,9 +197,10 @@ class _HttpServer(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
         with self._lock:
             self._open.discard(request)
-        super().shutdown_request(request)
+            self._lock.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients that hang up are what is tested."""
@@ -200,6 +210,10 @@ class _HttpServer(ThreadingHTTPServer):
             for sock in self._open:
                 with suppress(OSError):
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def wait_until_closed(self) -> None:
+        with self._lock:
+            assert self._lock.wait_for(lambda: not self._open, PATIENCE)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -218,7 +232,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _take(self) -> None:
         sink = self.server.sink
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client died while it was sending: nobody would call that received
+            raise ConnectionAbortedError
         received = Received(
             method=self.command,
             path=self.path,
@@ -289,7 +306,7 @@ class Mail:
         """Return the text of the "plain" or "html" part."""
         body = self.message.get_body((kind,))
         assert body is not None
-        return str(body.get_content()).strip()
+        return str(body.get_content()).replace("\r\n", "\n").strip()
 
 
 #: Instead of a reply: closes the connection, or says nothing.
@@ -312,6 +329,7 @@ class SmtpSink(_Kept[Mail]):
         super().__init__()
         self._replies: dict[str, deque[str]] = {}
         self._users = users
+        self.asks_for_login = users is not None
         self._controller = _MailController(
             _MailHandler(self),
             hostname="127.0.0.1",
@@ -319,7 +337,6 @@ class SmtpSink(_Kept[Mail]):
             ssl_context=tls if tls_first else None,
             tls_context=None if tls_first else tls,
             authenticator=self._login,
-            auth_required=users is not None,
             auth_require_tls=False,
             timeout=PATIENCE,
         )
@@ -376,6 +393,8 @@ class _MailHandler:
     async def handle_MAIL(  # noqa: N802 - a name of aiosmtpd
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if self._sink.asks_for_login and not session.authenticated:
+            return "530 5.7.0 Authentication required"
         envelope.mail_from = address
         return await self._reply("MAIL", server)
 

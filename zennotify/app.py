@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -18,10 +19,10 @@ from typing import Any
 from zennotify import __version__, systemd
 from zennotify.channel import open_channel
 from zennotify.clock import Clock
-from zennotify.config import Config
+from zennotify.config import Address, Config
 from zennotify.core.model import Form, Message, Result, Zone
 from zennotify.decider import Decider
-from zennotify.errors import ConfigError, ControlError, StoreUnavailable
+from zennotify.errors import ConfigError, ControlError, StoreUnavailable, ZennotifyError
 from zennotify.intake import Intake
 from zennotify.metrics import Metrics
 from zennotify.outbox import Outbox, Way
@@ -30,7 +31,7 @@ from zennotify.rulebook import Rulebook, Surroundings
 from zennotify.store import Store
 from zennotify.store.transaction import Transaction
 from zennotify.web.admin import Admin
-from zennotify.web.control import Control
+from zennotify.web.control_server import ControlServer
 
 logger = logging.getLogger("zennotify.app")
 
@@ -104,8 +105,8 @@ class App:
             store.writer, clock, self.metrics, class_times=class_times, hand_on=self.decider.hand_on
         )
         self.receiver = Receiver(config.server, intake, self.metrics, clock)
-        self.admin = Admin(self.readiness, self._metrics_text)
-        self.control = Control(
+        self.admin = Admin(readiness=self.readiness, metrics=self._metrics_text)
+        self.control = ControlServer(
             {
                 "reload": self._on_reload,
                 "send": self._on_send,
@@ -114,7 +115,6 @@ class App:
             }
         )
         self._draining = False
-        self._writer_error: asyncio.Future[None] | None = None
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -122,15 +122,23 @@ class App:
         """Serve until `stop` is set, then stop in order.  Raises what a task died of."""
         loop = asyncio.get_running_loop()
         died: asyncio.Future[None] = loop.create_future()
-        self._store.writer.on_death = lambda error: loop.call_soon_threadsafe(died.set_exception, error)
+
+        def on_death(error: Exception) -> None:
+            loop.call_soon_threadsafe(died.set_exception, error)
+
+        self._store.writer.on_death = on_death
         await self._start()
+        try:
+            await self._listen()
+        except ZennotifyError:
+            await self._close()
+            raise
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(task)
                 for task in (self.outbox.run(), self._heartbeat(), self._watch(), self._purge(), _raise(died))
             ]
             recovery = group.create_task(self.decider.recover())
-            await self._listen()
             if on_ready is not None:
                 on_ready()
             if self._store.was_unclean:
@@ -150,9 +158,10 @@ class App:
 
     async def _listen(self) -> None:
         sockets = [sock for name, sock in systemd.listen_fds() if name != "admin"]
-        await self.receiver.start(sockets or self._config.server.listen)
-        await self.admin.start(self._config.admin.listen)
-        await self.control.start(self._config.admin.control)
+        server, admin = self._config.server, self._config.admin
+        await _listening(server.listen, self.receiver.start(sockets or server.listen))
+        await _listening(admin.listen, self.admin.start(admin.listen))
+        await _listening(admin.control, self.control.start(admin.control))
         where = ", ".join(str(address) for address in self.receiver.addresses)
         logger.info("zennotify %s listens on %s", __version__, where)
         systemd.ready(f"listens on {where}")
@@ -292,6 +301,14 @@ def _escaped(text: str) -> str:
 
 def _nothing(_transaction: Transaction) -> None:
     """Show that the writer makes progress."""
+
+
+async def _listening(address: Address, start: Awaitable[None]) -> None:
+    try:
+        await start
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise ZennotifyError(f"cannot listen on {address}: {reason}") from error
 
 
 async def _raise(died: Awaitable[None]) -> None:

@@ -10,17 +10,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from zennotify import log
 from zennotify.core.decide import Decision, Passed, conclude, examine
 from zennotify.core.model import Event, Reason, Zone
 from zennotify.core.once import Window, WindowKey
 from zennotify.core.rule import RuleSet
-from zennotify.errors import StoreUnavailable
+from zennotify.errors import StoreUnavailable, place_of
 from zennotify.metrics import Metrics
 from zennotify.store import Rank, Writer
 from zennotify.store.transaction import KeptEvent, NewDecision, NewDelivery, Transaction
@@ -236,8 +234,7 @@ def _keep_failed(transaction: Transaction, event: str, detail: str) -> None:
 
 def _failure(event: Event, error: Exception) -> _Decided:
     """Record that deciding raised; the error's text stays out, it may hold a guest's data."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    detail = f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}"
+    detail = place_of(error)
     logger.error("event=%s could not be decided: %s", event.id, detail)
     return _Decided(event, [Decision(rule="", reason=Reason.FAILED, detail=detail)], failed=True)
 

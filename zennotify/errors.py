@@ -14,8 +14,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,3 +71,11 @@ class StoreLocked(StoreError):  # noqa: N818 - a state, and named so in the docu
 
 class StoreUnavailable(StoreError):  # noqa: N818 - a state, and named so in the documentation
     """The store cannot take this now (disk full, locked, connection lost); it may later."""
+
+
+def place_of(error: BaseException) -> str:
+    """Name an unexpected error by its type and place; its text stays out, it may hold a guest's data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return type(error).__name__
+    return f"{type(error).__name__} in {Path(frames[-1].filename).name}:{frames[-1].lineno}"

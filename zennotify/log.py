@@ -51,8 +51,8 @@ def stop() -> None:
 
 def lines(logger: logging.Logger, texts: Iterable[str]) -> None:
     """Log several lines at once: one record for a whole batch costs a tenth of one for each."""
-    if logger.isEnabledFor(logging.INFO):
-        logger.info("%s", "\n".join(texts))
+    if text := "\n".join(texts):
+        logger.info("%s", text)
 
 
 class _DroppingQueueHandler(logging.handlers.QueueHandler):

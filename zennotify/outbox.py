@@ -27,7 +27,7 @@ from typing import Protocol
 from zennotify.clock import Clock
 from zennotify.core.model import DeliveryState, Form, Message, Outcome, Result
 from zennotify.core.retry import next_due
-from zennotify.errors import StoreUnavailable
+from zennotify.errors import StoreUnavailable, place_of
 from zennotify.metrics import Metrics
 from zennotify.store import Lane, Rank, Writer
 from zennotify.store.transaction import Begun, Claimed, Settled, Transaction
@@ -240,6 +240,9 @@ class Carrier:
             if not self._stopping:
                 raise
             result = Result(outcome=Outcome.UNKNOWN, detail="still being sent when zennotify stopped")
+        except Exception as error:  # a bug of ours, or of the provider's plugin, harms this delivery only
+            result = Result(outcome=Outcome.UNKNOWN, detail=place_of(error))
+            logger.error("delivery=%s failed: %s", claimed.id, result.detail)  # noqa: TRY400 - no values in the log
         work.add_done_callback(_forget)
         if not attempt.has_begun:  # nothing left the house: the delivery is free again when its lease ends
             work.cancel()

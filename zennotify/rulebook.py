@@ -7,6 +7,7 @@ delivery is written with the templates of the set that decided it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
@@ -19,7 +20,7 @@ from typing import Any
 from zennotify.clock import Clock
 from zennotify.core.model import Form, Message, Zone
 from zennotify.core.rule import RuleSet
-from zennotify.errors import ConfigError, MessageError, Problem
+from zennotify.errors import ConfigError, MessageError, Problem, place_of
 from zennotify.message import fallback
 from zennotify.metrics import Metrics
 from zennotify.rulefile import CompiledRules, Sources, compile_rules, read_sources
@@ -48,11 +49,14 @@ class Surroundings:
     locale: str
     class_times: Zone
 
-    def compile(self, sources: Sources) -> CompiledRules:
-        """Compile rules and templates; raises ConfigError with all problems."""
+    def compile(self, sources: Sources, *, past: bool = False) -> CompiledRules:
+        """Compile rules and templates; raises ConfigError with all problems.
+
+        A set of the `past` may name channels that are no more: what it decided still has to be written.
+        """
         return compile_rules(
             sources,
-            channels=self.channels,
+            channels=None if past else self.channels,
             time_zone=self.time_zone,
             locale=self.locale,
             event_types=EVENT_TYPES,
@@ -96,7 +100,8 @@ class Rulebook:
     async def load(self) -> tuple[Problem, ...]:
         """Bring the files' rules into force; return the warnings.  Raises ConfigError, and then nothing changes."""
         try:
-            sources, compiled = self._surroundings.read()
+            # In a thread: thousands of rules take seconds, and requests must not wait for them.
+            sources, compiled = await asyncio.to_thread(self._surroundings.read)
         except ConfigError as error:
             self._refuse(error)
             raise
@@ -146,10 +151,8 @@ class Rulebook:
             rule = compiled.rules.by_id[claimed.rule]
             names["rule"] = {"id": rule.id, "description": rule.description}
             return compiled.messages[claimed.rule].render(form, names, short_id=short_id)
-        except (MessageError, ConfigError, LookupError) as error:
-            problem = (
-                str(error) if isinstance(error, MessageError) else "the rule set of this message is lost"
-            )
+        except Exception as error:  # whatever it was, the message must not be lost
+            problem = str(error) if isinstance(error, MessageError) else place_of(error)
             self._metrics.template_errors.labels(claimed.rule).inc()
             logger.error("delivery=%s rule=%s template failed: %s", claimed.id, claimed.rule, problem)  # noqa: TRY400 - as above
             title = names["rule"].get("description") or claimed.rule
@@ -166,7 +169,7 @@ class Rulebook:
         sources = self._reader.rule_set(rules_hash)
         if sources is None:
             raise LookupError(rules_hash)
-        return self._surroundings.compile(_sources(sources))
+        return self._surroundings.compile(_sources(sources), past=True)
 
 
 def _sources(kept: str) -> Sources:

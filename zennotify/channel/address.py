@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
@@ -43,7 +44,7 @@ CONSOLE: Final = "console"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
-_MAIL = re.compile(r"[^\s@,;:<>()\[\]\\\"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+_MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 #: Settings that make a service read a file of the machine, or fetch an address, and send what it finds.
 _FILE_SETTINGS: Final = frozenset(
     {"attach", "attach-as", "attachment", "config", "file", "filename", "keyfile", "path", "pgp"}
@@ -162,16 +163,22 @@ def _check_recipient(to: str, form: Form) -> None:
 
 def _check_plugin(plugin: NotifyBase, service: Service, scheme: str) -> None:
     recipients = len(plugin)
-    if service.form in {Form.EMAIL, Form.SMS} and hasattr(plugin, "targets"):
-        recipients = len(plugin.targets)  # what Apprise itself dropped as invalid is not counted
+    # What Apprise dropped as invalid is not counted.  Telegram without a chat goes to whoever wrote to the bot last.
+    if (service.form in {Form.EMAIL, Form.SMS} or scheme == "tgram") and hasattr(plugin, "targets"):
+        recipients = len(plugin.targets)
     if recipients == 0:
-        raise ChannelProblem(f"the recipient in `url` is not one that {scheme}:// takes")
+        raise ChannelProblem(f"`url` names no recipient that {scheme}:// takes")
     if recipients > 1:
         raise ChannelProblem(
             f"`url` names {recipients} recipients; make one channel for each, so that a retry repeats none"
         )
-    if any(is_forbidden(str(getattr(plugin, name, ""))) for name in ("host", "smtp_host")):
+    if "{host}" in str(plugin.templates) and any(
+        is_forbidden(str(getattr(plugin, key, ""))) for key in ("host", "smtp_host")
+    ):
         msg = "`url` leads to a link-local or metadata address, which zennotify never talks to"
+        raise ChannelProblem(msg)
+    if scheme in {"mailto", "mailtos"} and not f"{plugin.user}{plugin.password}".isascii():
+        msg = "the login in `url` may hold ASCII characters only: Python's mail library sends no others"
         raise ChannelProblem(msg)
     if not plugin.enabled:
         raise ChannelProblem(f"{scheme}:// needs a Python package that is not installed")
@@ -183,9 +190,12 @@ def _shape(kind: type[NotifyBase], scheme: str) -> str:
     return f"expected {' or '.join(shapes)}"
 
 
+@cache
 def _load(service: Service) -> type[NotifyBase]:
     _quieten()
-    kind: type[NotifyBase] = getattr(import_module(service.module), service.name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Apprise imports imghdr
+        kind: type[NotifyBase] = getattr(import_module(service.module), service.name)
     return kind
 
 

@@ -8,7 +8,6 @@ formats just the same (base.py, `_build_send_calls`) and leaves out tags, retrie
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -51,17 +50,20 @@ class AppriseChannel:
 
     def send(self, message: Message, *, delivery_id: str) -> Result:
         """Send one message, once, and say what came of it; never raises, takes about `timeout` at most."""
-        plugin = self._plugin()
-        self._label(plugin, delivery_id)
-        accepted: bool | None = None
-        # What a service raises (there are many) is judged by what it had sent.
-        with attempt(self._seconds) as made, suppress(Exception):
-            accepted = bool(plugin.notify(**self._arguments(message)))
+        accepted, raised = False, ""
+        with attempt(self._seconds) as made:
+            try:
+                plugin = self._plugin()
+                self._label(plugin, delivery_id)
+                accepted = bool(plugin.notify(**self._arguments(message)))
+            except Exception as error:  # one of many services: it is judged by what it had sent
+                raised = type(error).__name__
         return judge(
             self._readable(made.last, message),
             scheme=self._scheme,
             accepted=accepted,
             now=self._clock.now(),
+            raised=raised,
         )
 
     def _plugin(self) -> NotifyBase:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
@@ -110,7 +110,7 @@ def current() -> Attempt | None:
 def dial(host: str, port: int, made: Attempt, options: Sequence[tuple[int, int, int]] = ()) -> socket.socket:
     """Return a connected socket; all addresses of the name together have no more than the attempt's time."""
     error: OSError | None = None
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    for family, kind, protocol, address in _addresses(host, port):
         if is_forbidden(str(address[0])):
             raise ForbiddenAddressError
         sock = socket.socket(family, kind, protocol)
@@ -128,10 +128,19 @@ def dial(host: str, port: int, made: Attempt, options: Sequence[tuple[int, int, 
     raise error or OSError("the name has no address")
 
 
+def _addresses(host: str, port: int) -> list[tuple[int, int, int, Any]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # a label that is empty or too long
+        raise socket.gaierror(socket.EAI_NONAME, "not a name") from error
+    return [(family, kind, protocol, address) for family, kind, protocol, _, address in found]
+
+
 def is_forbidden(address: str) -> bool:
     """Whether a numeric address, however it is written, is one that zennotify does not talk to."""
+    address = address.strip("[]").partition("%")[0]
     try:
-        number = ip_address(address.partition("%")[0])
+        number = ip_address(address)
     except ValueError:
         try:
             number = IPv4Address(socket.inet_aton(address))  # 0xa9fea9fe, 2852039166, 169.254.43518

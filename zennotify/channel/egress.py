@@ -26,6 +26,7 @@ from zennotify.channel.attempt import DeadlineReader, current, dial
 from zennotify.channel.outcome import HttpAnswer
 
 if TYPE_CHECKING:
+    from urllib3._base_connection import BaseHTTPConnection
     from urllib3.response import HTTPResponse as PooledResponse
 
 #: No more of an answer is read.
@@ -87,6 +88,12 @@ class _Pool(HTTPConnectionPool):
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _BoundedTls
+
+    @override
+    def _validate_conn(self, conn: BaseHTTPConnection) -> None:
+        # urllib3's own does this and warns of `verify=no` on stderr, which whoever wrote it into the URL knows.
+        if conn.is_closed:
+            conn.connect()
 
 
 class Egress(HTTPAdapter):
@@ -159,9 +166,12 @@ def _body(response: requests.Response) -> bytes:
 
 def _root(error: BaseException) -> BaseException:
     """Return what `urllib3` and `requests` wrapped."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return error
+    root = error
+    inner: BaseException | None = error
+    while inner is not None:
+        root = inner if isinstance(inner, OSError) else root
+        inner = inner.__cause__ or inner.__context__
+    return root
 
 
 _POOLS: Final = {"http": _Pool, "https": _TlsPool}

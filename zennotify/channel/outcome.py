@@ -107,10 +107,12 @@ _WORD = re.compile(r"[a-z_]{2,64}")
 _SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 
 
-def judge(exchange: Exchange | None, *, scheme: str, accepted: bool | None, now: datetime) -> Result:
+def judge(
+    exchange: Exchange | None, *, scheme: str, accepted: bool, now: datetime, raised: str = ""
+) -> Result:
     """Return what the last exchange of a try means.
 
-    `accepted` is Apprise's own verdict, None where it raised.  Without an exchange nothing was sent.
+    `accepted` is Apprise's own verdict, `raised` the kind of error that it raised instead of giving one.
     """
     match exchange:
         case HttpAnswer():
@@ -120,12 +122,12 @@ def judge(exchange: Exchange | None, *, scheme: str, accepted: bool | None, now:
         case NoAnswer():
             return _no_answer(exchange)
         case None:
-            return Result(
-                outcome=Outcome.PERMANENT, detail="Apprise did not take the message; nothing was sent"
-            )
+            reason = f" ({raised})" if raised else ""
+            detail = f"Apprise did not take the message{reason}; nothing was sent"
+            return Result(outcome=Outcome.PERMANENT, detail=detail)
 
 
-def _http(answer: HttpAnswer, scheme: str, accepted: bool | None, now: datetime) -> Result:
+def _http(answer: HttpAnswer, scheme: str, accepted: bool, now: datetime) -> Result:
     status = answer.status
     if 200 <= status < 300:
         return _yes_or_no(answer, scheme, accepted)
@@ -147,7 +149,7 @@ def _outcome_of(status: int) -> Outcome:
     return Outcome.BLOCKED if status in _BLOCKED else Outcome.PERMANENT
 
 
-def _yes_or_no(answer: HttpAnswer, scheme: str, accepted: bool | None) -> Result:
+def _yes_or_no(answer: HttpAnswer, scheme: str, accepted: bool) -> Result:
     """Return what a 2xx means: some providers say no in its body, and a web page is no provider at all."""
     status = f"HTTP {answer.status}"
     refusal = _refusal(scheme, answer.body)
@@ -226,10 +228,13 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _mail(answer: MailAnswer) -> Result:
+    if answer.code < 200:  # smtplib's -1
+        outcome = Outcome.BLOCKED if answer.stage is Stage.SESSION else Outcome.UNKNOWN
+        return Result(outcome=outcome, detail=_line("this is not how a mail server answers", answer.words))
     said = _line(f"SMTP {answer.code}", answer.words)
-    if 200 <= answer.code < 400:
+    if answer.code < 400:
         return Result(outcome=Outcome.SENT, detail=said)
-    if 400 <= answer.code < 500:
+    if answer.code < 500:
         return Result(outcome=Outcome.TEMPORARY, detail=said)
     blocked = answer.stage is Stage.SESSION or answer.code in _MAIL_BLOCKED
     return Result(outcome=Outcome.BLOCKED if blocked else Outcome.PERMANENT, detail=said)

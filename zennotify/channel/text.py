@@ -16,10 +16,13 @@ from typing_extensions import override
 from zennotify.channel.services import Reads
 
 #: A backslash with what it escapes, or a span of code, in which a backslash is only itself.
-_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])|(?P<fence>`+)(?P<code>.+?)(?<!`)(?P=fence)(?!`)", re.DOTALL)
-_LINK = re.compile(r"!?\[([^\]\n]*)\]\(<?([^)\s>]*)>?\)")
-_STRONG = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
-_EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])(.+?)(?<=[^\s*_])\1(?![\w*])", re.DOTALL)
+#: All spans are bounded: what looks like mark-up without an end must not cost its square.
+_ESCAPE = re.compile(
+    r"\\([!-/:-@\[-`{-~])|(?<!`)(?P<fence>`{1,3}+)(?!`)(?P<code>.{1,1000}?)(?<!`)(?P=fence)(?!`)", re.DOTALL
+)
+_LINK = re.compile(r"!?\[([^\]\n]{0,500})\]\(<?([^)\s>]{0,500})>?\)")
+_STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1")
+_EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])(.{1,500}?)(?<=[^\s*_])\1(?![\w*])")
 _HEADING = re.compile(r"^ {0,3}#{1,6} +", re.MULTILINE)
 #: Escaped characters wait here, out of the private use area, while mark-up is taken away.
 _PARKED = 0xE000
@@ -31,11 +34,15 @@ _TWINS: Final = {"\\": "/", "`": "'", "*": "∗", "~": "∼"}
 
 def plain(markdown: str) -> str:
     """Return Markdown as a person would type it without mark-up."""
-    text = _ESCAPE.sub(lambda m: m["code"] if m["fence"] else chr(_PARKED + ord(m[1])), markdown)
-    text = _LINK.sub(lambda m: m[1] if m[1] == m[2] else f"{m[1]} ({m[2]})".strip(), text)
+    text = _ESCAPE.sub(lambda match: _parked(match["code"] or match[1]), markdown)
+    text = _LINK.sub(lambda link: link[1] if link[1] == link[2] else f"{link[1]} ({link[2]})".strip(), text)
     text = _HEADING.sub("", text)
     text = _EMPHASIS.sub(r"\2", _STRONG.sub(r"\2", text))
     return "".join(chr(ord(c) - _PARKED) if _PARKED <= ord(c) < _PARKED + 128 else c for c in text)
+
+
+def _parked(literal: str) -> str:
+    return "".join(chr(_PARKED + ord(c)) if c.isascii() else c for c in literal)
 
 
 def for_slack(markdown: str) -> str:

@@ -20,7 +20,7 @@ from zennotify.app import App, build
 from zennotify.cli import demo as demonstration
 from zennotify.cli.project import Project, config_option, fail, load_or_exit
 from zennotify.clock import SystemClock
-from zennotify.errors import ConfigError, ControlError, ZennotifyError
+from zennotify.errors import ConfigError, ControlError, ZennotifyError, place_of
 from zennotify.web.control import ask
 
 logger = logging.getLogger("zennotify.cli")
@@ -52,10 +52,8 @@ def run(config_path: Path, demo: bool) -> None:
     except ZennotifyError as error:
         click.echo(f"zennotify: {error}", err=True)
     except BaseExceptionGroup as group:
-        for error in _leaves(group):
-            logger.critical("a task died: %s", _named(error))
-    except OSError as error:
-        click.echo(f"zennotify: cannot listen: {error.strerror or error}", err=True)
+        for leaf in _leaves(group):
+            logger.critical("a task died: %s", _named(leaf))
     log.stop()
     sys.stdout.flush()
     os._exit(code)  # a send that never ends holds its thread, and would hold the process
@@ -112,8 +110,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 
 def _named(error: BaseException) -> str:
-    """Name an error for the log; the text of one that is not ours may hold a guest's data."""
-    return str(error) if isinstance(error, ZennotifyError | OSError) else type(error).__name__
+    return str(error) if isinstance(error, ZennotifyError) else place_of(error)
 
 
 @click.command()

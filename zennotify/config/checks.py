@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from pydantic import SecretStr
+
 from zennotify.config.model import Config, ServerConfig, Verify
 from zennotify.config.secrets import Place
+from zennotify.config.values import GOOD_PROOF
 from zennotify.yamlfile import did_you_mean
 
 Said = tuple[Place, str]
@@ -62,7 +65,12 @@ def check(config: Config | None, defaults: Config, written: Mapping[str, Any], w
     warnings: list[Said] = []
     if config is not None:
         errors += [*_proofs(config.server, wrong), *_addresses(config, wrong), *_store(config)]
-        warnings = [*_admin(config), *_password(config, written), *_later(config, defaults)]
+        warnings = [
+            *_short_proofs(config.server),
+            *_admin(config),
+            *_password(config, written),
+            *_later(config, defaults),
+        ]
     return Found(tuple(errors), tuple(warnings))
 
 
@@ -78,6 +86,15 @@ def _proofs(server: ServerConfig, wrong: Set[Place]) -> Iterator[Said]:
     only = "; with `verify: record` a wrong signature is only counted" if server.secrets else ""
     sentence = f"other machines reach {server.listen}, but nobody has to prove who they are: {ways}{only}"
     yield ("server", "listen"), sentence
+
+
+def _short_proofs(server: ServerConfig) -> Iterator[Said]:
+    proofs: list[tuple[Place, SecretStr | None]] = [(("server", "token"), server.token)]
+    proofs += [(("server", "secrets", index), secret) for index, secret in enumerate(server.secrets)]
+    for place, secret in proofs:
+        # An empty one could not be read, and is reported as such.
+        if secret is not None and 0 < len(secret.get_secret_value().encode()) < GOOD_PROOF:
+            yield place, f"this secret is short: {GOOD_PROOF} bytes or more cannot be guessed"
 
 
 def _addresses(config: Config, wrong: Set[Place]) -> Iterator[Said]:

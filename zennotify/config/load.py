@@ -185,12 +185,8 @@ def _sentence(detail: Mapping[str, Any]) -> str:
             return f"{context['expected'].replace(chr(39), '`')} is expected, not {_named(found)}"
         case "tuple_type":
             return f"a list is expected, e.g. [a, b], not {kind(found)}"
-        case "too_short" | "too_long":
-            return "a list of 1 to 20 waits is expected"
-        case "model_type" | "dict_type" | "mapping_type":
-            return f"`key: value` lines are expected, not {kind(found)}"
         case _:
-            return f"{kind(found)} cannot stand here"
+            return f"`key: value` lines are expected, not {kind(found)}"
 
 
 def _named(found: object) -> str:

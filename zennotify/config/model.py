@@ -49,6 +49,12 @@ def _wait(value: object) -> timedelta:
     return values.duration(value, timedelta(0), timedelta(days=7))
 
 
+def _waits(value: object) -> object:
+    if isinstance(value, list) and not 1 <= len(value) <= 20:
+        raise ValueError("a list of 1 to 20 waits is expected")
+    return value
+
+
 def _listed(value: object) -> object:
     """`x` is the same as `[x]`."""
     return [value] if isinstance(value, str) else value
@@ -136,9 +142,9 @@ class ChannelConfig(_Section):
     concurrency: Annotated[int, PlainValidator(lambda value: values.count(value, 1, 64))] = 4
     timeout: Annotated[timedelta, _span(timedelta(seconds=1), timedelta(seconds=120))] = _default("10s")
     #: The waits before the first try, the second, ...
-    retry: Annotated[
-        tuple[Annotated[timedelta, PlainValidator(_wait)], ...], Field(min_length=1, max_length=20)
-    ] = _default(["0s", "5s", "30s", "5m", "30m", "2h", "5h", "10h"])
+    retry: Annotated[tuple[Annotated[timedelta, PlainValidator(_wait)], ...], BeforeValidator(_waits)] = (
+        _default(["0s", "5s", "30s", "5m", "30m", "2h", "5h", "10h"])
+    )
 
 
 class ZenotiApi(_Section):

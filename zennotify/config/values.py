@@ -17,12 +17,15 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import SecretStr
 
+from zennotify.message.moments import style
 from zennotify.yamlfile import did_you_mean, kind, parse_duration
 
 Network = IPv4Network | IPv6Network
 
 #: A shorter secret can be guessed.
-SHORTEST_PROOF: Final = 24
+SHORTEST_PROOF: Final = 8
+#: Who can choose the secret should not take a shorter one; Zenoti chooses that of its signature itself.
+GOOD_PROOF: Final = 24
 #: What the kernel takes for the path of a unix socket.
 _LONGEST_SOCKET_PATH = 107
 _SIZE = re.compile(r"([0-9]{1,9})(KiB|MiB)")
@@ -32,7 +35,6 @@ _URL_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _WEB_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RATE = re.compile(r"[1-9][0-9]{0,5}/[smhd]")
-_LOCALE = re.compile(r"[a-z]{2,3}(?:[-_][A-Z][a-z]{3})?(?:[-_](?:[A-Z]{2}|[0-9]{3}))?")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -212,7 +214,9 @@ def proof(value: object) -> SecretStr:
     """Take a secret that proves a sender."""
     read = secret(value)
     if len(read.get_secret_value().encode()) < SHORTEST_PROOF and not isinstance(value, Unread):
-        raise ValueError(f"this secret is weak: at least {SHORTEST_PROOF} bytes are expected")
+        raise ValueError(
+            f"this secret is weak: at least {SHORTEST_PROOF} bytes are expected, better {GOOD_PROOF} or more"
+        )
     return read
 
 
@@ -305,10 +309,13 @@ def time_zone(value: object) -> str:
 
 
 def locale(value: object) -> str:
-    """Take the name of a locale, as far as its form goes."""
-    if not _LOCALE.fullmatch(text(value)):
-        raise ValueError(f"{shown(value)} is not a locale, e.g. en-US")
-    return str(value)
+    """Take the name of a locale that messages can be written in."""
+    name = str(text(value))
+    try:
+        style(name)
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not a locale that is known, e.g. en-US") from None
+    return name
 
 
 def count(value: object, low: int, high: int) -> int:

@@ -36,7 +36,7 @@ OPERATORS: Final = (
 #: Longer values are cut before a text operator looks at them.
 LONGEST_VALUE: Final = 4096
 
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,30})(\.\d{1,30})?")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?")
 _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
 
 

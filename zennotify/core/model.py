@@ -159,19 +159,23 @@ def read_time(text: str) -> datetime | None:
     """Return the moment that an ISO text names, or None where it names none.
 
     Takes 0 to 7 fractional digits, `T` or a blank, `Z` or an offset.  A text without an offset gives a naive
-    datetime: what zone it is meant in is for the caller to know.
+    datetime: what zone it is meant in is for the caller to know.  `as_utc` can take every moment given here.
     """
     text = text.strip()
     if len(text) < 10 or text.startswith("0001-01-01"):
         return None
+    if text[4] != "-" or text[7] != "-" or text[10:11] not in {"", "T", " "}:
+        return None  # Python reads more as a time than anybody means: 2024072512345 is 23:45 on a day in July
     head, dot, tail = text.partition(".")
     if dot:  # Zenoti sends 7 fractional digits; Python reads at most 6
         digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
         text = f"{head}.{digits[:6]}{tail[len(digits) :]}" if digits else head + tail
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
+        moment = datetime.fromisoformat(text)
+        as_utc(moment)  # the last hours of the year 9999, west of Greenwich, are not in UTC's years
+    except (ValueError, OverflowError):
         return None
+    return moment
 
 
 def as_utc(moment: datetime) -> datetime:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from zennotify.core.match import keys_of
 from zennotify.core.model import Names
@@ -12,6 +14,8 @@ from zennotify.core.path import Path
 
 #: How long after its period a window still knows how many messages it held back.
 REMEMBER_HELD = timedelta(days=7)
+#: A longer key (characters) is kept as its hash: PostgreSQL's indexes refuse one of 2,704 bytes.
+_LONGEST_KEY = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +55,22 @@ def window_key(rule: str, once: Once, names: Names) -> WindowKey | None:
     parts: list[list[str]] = []
     for path in once.per:
         keys = [
-            str(keys[-1][1]) for value in path.values(names) if value is not None and (keys := keys_of(value))
+            _text(keys[-1][1])
+            for value in path.values(names)
+            if value is not None and (keys := keys_of(value))
         ]
         if not keys:
             return None
         parts.append(keys)
-    return WindowKey(rule, "once", json.dumps(parts, ensure_ascii=False, separators=(",", ":")))
+    key = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    if len(key) > _LONGEST_KEY:
+        key = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return WindowKey(rule, "once", key)
+
+
+def _text(key: Any) -> str:
+    """Return equal texts for equal keys: 5.0 is 5."""
+    return str(int(key) if isinstance(key, float) and key.is_integer() else key)
 
 
 def pass_once(once: Once, window: Window | None, now: datetime) -> tuple[bool, int, Window]:

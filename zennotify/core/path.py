@@ -20,7 +20,7 @@ EVERY: Final = _Every()
 Step = str | int | _Every
 
 _STEP = re.compile(
-    r"""\.(?P<name>[^\W\d][\w-]*) | \[(?P<index>\d+)\] | \[(?P<every>\*)\]
+    r"""\.(?P<name>[^\W\d][\w-]*) | \[(?P<index>[0-9]{1,9})\] | \[(?P<every>\*)\]
       | \["(?P<double>[^"]*)"\] | \['(?P<single>[^']*)'\]""",
     re.VERBOSE,
 )

@@ -1,4 +1,4 @@
-"""May a template say this?  Parse it and look at every part before anything is compiled or run.
+"""Look at every part of a template before anything is compiled or run.
 
 What is not allowed by name is refused, so that a new feature of Jinja does not slip in.
 """
@@ -21,8 +21,8 @@ from zennotify.message.spell import spell
 
 #: The blocks of a message.
 BLOCKS: Final = ("title", "body", "sms", "chat", "email")
-_DEEPEST = 90
-_MOST_PARTS = 10_000
+_DEEPEST = 100
+_MOST_PARTS = 5_000
 
 _ALLOWED: Final = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Block, nodes.Extends, nodes.Include, nodes.Import,
@@ -62,7 +62,9 @@ class Trouble:
 def parse_template(environment: Environment, source: str) -> nodes.Template:
     """Return the tree of a template; TemplateProblem where it cannot be read."""
     with _reading():
-        return Parser(environment, source).parse()
+        tree = Parser(environment, source).parse()
+    _measure(tree)
+    return tree
 
 
 def parse_expression(environment: Environment, source: str) -> nodes.Expr:
@@ -72,10 +74,9 @@ def parse_expression(environment: Environment, source: str) -> nodes.Expr:
         expression = parser.parse_expression()
         if not parser.stream.eos:
             token = parser.stream.current
-            raise TemplateSyntaxError(
-                f"the expression is complete before it, but got {token.value!r:.22}", token.lineno
-            )
-        return expression
+            raise TemplateSyntaxError(f"the expression has ended, but got {token.value!r:.22}", token.lineno)
+    _measure(expression)
+    return expression
 
 
 @contextmanager
@@ -99,19 +100,27 @@ def said(error: TemplateSyntaxError) -> TemplateProblem:
 
 def troubles(tree: nodes.Template, files: Collection[str] = ()) -> list[Trouble]:
     """Return everything that a template may not say, in the order of its lines."""
-    found: list[Trouble] = []
-    waiting: list[tuple[nodes.Node, int]] = [(tree, 0)]
+    found = [Trouble(node.lineno, message) for node in _parts(tree) for message in _wrong(node, files)]
+    return sorted([*found, *_stray(tree)], key=lambda trouble: trouble.line)
+
+
+def _parts(tree: nodes.Node) -> Iterator[nodes.Node]:
+    yield tree
+    yield from tree.find_all(nodes.Node)
+
+
+def _measure(tree: nodes.Node) -> None:
+    """Refuse a tree that is too large or too deep, before anything walks it by recursion."""
+    waiting = [(tree, 0)]
     parts = 0
     while waiting:
         node, depth = waiting.pop()
         parts += 1
         if depth > _DEEPEST:
-            return [Trouble(node.lineno, TOO_DEEP)]
+            raise TemplateProblem(TOO_DEEP, node.lineno)
         if parts > _MOST_PARTS:
-            return [Trouble(0, f"has more than {_MOST_PARTS:,} parts")]
-        found.extend(Trouble(node.lineno, message) for message in _wrong(node, files))
+            raise TemplateProblem(f"has more than {_MOST_PARTS:,} parts")
         waiting.extend((child, depth + 1) for child in node.iter_child_nodes())
-    return sorted([*found, *_stray(tree)], key=lambda trouble: trouble.line)
 
 
 def _wrong(node: nodes.Node, files: Collection[str]) -> Iterator[str]:
@@ -237,8 +246,8 @@ def _stray(tree: nodes.Template) -> Iterator[Trouble]:
         return
     for output in (node for node in tree.body if isinstance(node, nodes.Output)):
         for part in output.nodes:
-            if not isinstance(part, nodes.TemplateData) or part.data.strip():
-                text = part.data.lstrip() if isinstance(part, nodes.TemplateData) else ""
-                line = part.lineno + (part.data[: -len(text)].count("\n") if text else 0)
+            text = part.data if isinstance(part, nodes.TemplateData) else "..."
+            if text.strip():
+                line = part.lineno + text[: -len(text.lstrip())].count("\n")
                 yield Trouble(line, "this stands outside of the blocks and goes nowhere; put it into `body`")
                 return

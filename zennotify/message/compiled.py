@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
 
 from jinja2 import Environment, Template, TemplateSyntaxError, nodes
+from jinja2.runtime import Context
 
+from zennotify.core.model import Names
 from zennotify.message.check import said
 from zennotify.message.problem import TOO_DEEP, TemplateProblem
 
@@ -18,7 +21,12 @@ def compile_tree(environment: Environment, tree: nodes.Template, name: str) -> T
         raise said(error) from None
     except (SyntaxError, RecursionError, MemoryError):  # Python's own limits: 20 loops, 200 brackets
         raise TemplateProblem(TOO_DEEP) from None
-    return Template.from_code(environment, code, environment.globals)
+    return environment.template_class.from_code(environment, code, environment.globals)
+
+
+def context_of(template: Template, names: Names) -> Context:
+    """Return what a template runs in; the names are looked up where they are, and never copied."""
+    return template.new_context(cast("dict[str, Any]", names), shared=True)
 
 
 def place(error: BaseException) -> tuple[str, int]:

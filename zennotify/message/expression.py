@@ -1,4 +1,4 @@
-"""Does this event meet the rule's `when`?  Called by rulefile.py, which puts the answer into the rule."""
+"""Tell whether an event meets a rule's `when`; rulefile.py puts the answer into the rule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jinja2 import nodes
 from zennotify.core.model import Names, Predicate
 from zennotify.errors import ExpressionError
 from zennotify.message.check import parse_expression, troubles
-from zennotify.message.compiled import compile_tree
+from zennotify.message.compiled import compile_tree, context_of
 from zennotify.message.limits import Run, running
 from zennotify.message.problem import TemplateProblem, in_words
 from zennotify.message.sandbox import Sandbox
@@ -39,7 +39,7 @@ def compile_expression(source: str) -> Predicate:
     def is_met(names: Names) -> bool:
         try:
             with running(Run(names, None, _LOCALE)):
-                context = template.new_context(names, shared=True)  # type: ignore[arg-type] - looked up, never copied
+                context = context_of(template, names)
                 for _ in template.root_render_func(context):
                     pass
                 return bool(context.vars["result"])

@@ -1,4 +1,4 @@
-"""What goes out when a template fails?  A plain message with the event's facts, which names the template and the line.
+"""The plain message that goes out when a template fails: the event's facts, and which template and line it was.
 
 Called by outbox.py.  It uses no template, so that nothing can fail here too.
 """

@@ -1,4 +1,4 @@
-"""Which filters and tests does a template have?  A list of the allowed: what is not here does not exist.
+"""The filters and tests that a template has: what is not listed here does not exist.
 
 Each one pays for its arguments before it works, and refuses a missing field (`default` and `is defined` excepted).
 """
@@ -15,9 +15,10 @@ from typing import Any, Final
 
 from babel.numbers import format_currency
 from jinja2 import Undefined
-from jinja2.defaults import DEFAULT_FILTERS, DEFAULT_TESTS
+from jinja2.filters import FILTERS as STOCK_FILTERS
 from jinja2.filters import make_attrgetter
-from jinja2.runtime import EvalContext
+from jinja2.nodes import EvalContext
+from jinja2.tests import TESTS as STOCK_TESTS
 from jinja2.utils import pass_eval_context
 from markupsafe import Markup
 
@@ -32,9 +33,11 @@ Filter = Callable[..., Any]
 _WHOLE = re.compile(r"[+-]?\d{1,30}")
 _DECIMAL = re.compile(r"[+-]?(\d{1,30}\.\d{0,30}|\.\d{1,30}|\d{1,30})([eE][+-]?\d{1,2})?")
 _MOST_PLACES = 12
+#: What writing an amount costs, in steps.
+_MONEY_COST = 20
 
 
-def show(value: Any) -> str:  # noqa: PLR0911 - a table of types
+def show(value: Any) -> str:
     """Return a value as it prints in a message, before it is shielded."""
     if isinstance(value, str):
         return value
@@ -78,6 +81,7 @@ def money(value: Any, currency: str | None = None) -> str | None:
     """Return an amount as the locale writes it, in the centre's currency."""
     if value is None:
         return None
+    limits.spend(_MONEY_COST)
     amount = Decimal(str(number(value)))
     code = currency or moments.of_center("currency") or "USD"
     written = moments.style(limits.current().locale).locale
@@ -113,11 +117,16 @@ def _inert(text: str) -> str:
     return str(text) if isinstance(text, Markup) else shield(str(text))
 
 
+def _like(text: str, changed: str) -> str:
+    """Return a changed text as Markdown where it was Markdown before."""
+    return Markup(changed) if isinstance(text, Markup) else changed  # noqa: S704 - what came in was shielded
+
+
 def _replace(text: str, old: str, new: str, count: int | None = None) -> str:
     old, new = (_inert(part) if isinstance(text, Markup) else str(part) for part in (old, new))
     found = min(text.count(old), text.count(old) if count is None else count)
     limits.check_text(len(text) + max(found, 0) * max(len(new) - len(old), 0))
-    return type(text)(str(text).replace(old, new, -1 if count is None else count))
+    return _like(text, str(text).replace(old, new, -1 if count is None else count))
 
 
 def _truncate(text: str, length: int = 255, killwords: bool = False, end: str = "…") -> str:
@@ -126,7 +135,7 @@ def _truncate(text: str, length: int = 255, killwords: bool = False, end: str = 
     cut = str(text)[: max(length - len(end), 0)]
     if not killwords:
         cut = cut.rsplit(" ", 1)[0]
-    return type(text)(cut + (_inert(end) if isinstance(text, Markup) else end))
+    return _like(text, cut + (_inert(end) if isinstance(text, Markup) else end))
 
 
 def _round(value: Any, precision: int = 0, method: str = "common") -> int | float:
@@ -150,6 +159,9 @@ def _sum(context: EvalContext, values: Any, attribute: str | None = None, start:
     if attribute is not None:
         values = map(make_attrgetter(context.environment, attribute), values)
     values = [start, *values]
+    for value in values:
+        if isinstance(value, Missing):
+            value.fail()
     if not all(isinstance(value, (int, float)) for value in values):
         raise Unfit('it adds numbers; for numbers in texts write `| map("number") | sum`')
     return sum(values)
@@ -186,7 +198,7 @@ def _careful(name: str, work: Filter, prepare: Callable[[str, Any], Any] = _as_i
             return [*result] if isinstance(result, Iterator) else result
         except TypeError as error:
             raise Refused(f"`{_of} | {name}` cannot work with {kind(value)} and these arguments") from error
-        except (ValueError, Unfit) as error:
+        except (ValueError, ArithmeticError, Unfit) as error:
             raise Refused(
                 f"`{_of} | {name}`: {error if isinstance(error, Unfit) else 'cannot be done'}"
             ) from error
@@ -195,7 +207,7 @@ def _careful(name: str, work: Filter, prepare: Callable[[str, Any], Any] = _as_i
 
 
 def _stock(*names: str) -> dict[str, Filter]:
-    return {name: DEFAULT_FILTERS[name] for name in names}
+    return {name: STOCK_FILTERS[name] for name in names}
 
 
 _TEXT: Mapping[str, Filter] = {
@@ -235,11 +247,10 @@ FILTERS: Final[Mapping[str, Filter]] = {
     **{name: _careful(name, work) for name, work in _VALUE.items()},
 }
 
-_TESTS = (
-    "odd even divisibleby none boolean false true integer float lower upper string mapping number sequence iterable"
-    " in == eq equalto != ne > gt greaterthan ge >= < lt lessthan <= le"
-).split()
+#: The rest of Jinja's tests ask what only a programmer would.
+_NO_TESTS = frozenset({"callable", "escaped", "filter", "test", "sameas", "defined", "undefined"})
+_TESTS: Mapping[str, Any] = STOCK_TESTS
 TESTS: Final[Mapping[str, Filter]] = {
-    **{name: DEFAULT_TESTS[name] for name in ("defined", "undefined")},
-    **{name: _careful(name, DEFAULT_TESTS[name]) for name in _TESTS},
+    **{name: _TESTS[name] for name in ("defined", "undefined")},
+    **{name: _careful(name, work) for name, work in _TESTS.items() if name not in _NO_TESTS},
 }

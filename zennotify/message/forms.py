@@ -1,4 +1,4 @@
-"""How does a rendered text look in each form: HTML for email, Markdown for chat, plain text for sms and json?
+"""Finish a rendered text for its form: HTML for email, Markdown for chat, plain text for sms and json.
 
 A template writes Markdown; the values in it are not Markdown.  When a value is printed, each character that means
 something anywhere is *shielded*: replaced by a letter of Unicode's private plane that means nothing to any parser.
@@ -13,7 +13,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -39,6 +39,7 @@ _ADDRESS_AT = re.compile(
     re.IGNORECASE,
 )
 
+_BACKSLASH_BEFORE_VALUE = re.compile("\\\\(?=[\U000f0000-\U000f007f])")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 #: Controls, marks of text direction that turn a text round, invisible fillers, halves of surrogate pairs.
 _UNPRINTABLE = re.compile(
@@ -73,15 +74,18 @@ def shield(text: str) -> str:
 def message(form: Form, title: str, body: str, short_id: str, *, plain: bool = False) -> Message:
     """Finish a message whose values are shielded; `plain`: the body is text, not Markdown."""
     body = _clean(body).strip()
+    ending = f"\n\nRef {short_id}"
     match form:
         case Form.EMAIL:
             text, ending = _to_html(body), f"<p>Ref {html.escape(short_id)}</p>\n"
         case Form.CHAT:
-            text, ending = _to_chat(body), f"\n\nRef {short_id}"
+            text = _to_chat(body)
         case Form.SMS:
             text, ending = body.translate(_TO_PLAIN) if plain else _to_text(body), ""
         case Form.JSON:
-            text, ending = _to_text(body), f"\n\nRef {short_id}"
+            text = _to_text(body)
+        case _:
+            assert_never(form)
     return Message(title=_one_line(title, form), body=text + ending if text else "", form=form)
 
 
@@ -113,6 +117,8 @@ def _guard_mentions(text: str) -> str:
 
 
 def _to_chat(markdown: str) -> str:
+    # A template's own backslash before a value would undo the one that the value gets.
+    markdown = _BACKSLASH_BEFORE_VALUE.sub("/", markdown)
     return _ADDRESS_AT.sub("@", markdown).translate(_TO_CHAT)
 
 
@@ -142,6 +148,8 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[str]:
                 text = _inline(token.children) if token.children is not None else token.content.rstrip("\n")
                 yield "  " * max(depth - 1, 0) + marker + text + ("\n" if depth else "\n\n")
                 marker = ""
+            case _:
+                pass
 
 
 def _inline(tokens: Sequence[Token]) -> str:

@@ -33,7 +33,8 @@ class Generator(CodeGenerator):
             loop.iter = nodes.Filter(loop.iter, LOOP, [], [], None, None, lineno=loop.lineno)
         for used in node.find_all(nodes.Filter):
             if used.name in FILTERS and used.name not in FORGIVING:
-                used.kwargs.append(nodes.Keyword("_of", nodes.Const(spell(used.node))))
+                given: list[Any] = used.kwargs
+                given.append(nodes.Keyword("_of", nodes.Const(spell(used.node))))
         super().visit_Template(node, frame)
 
     def blockvisit(self, nodes: Any, frame: Frame) -> None:
@@ -43,7 +44,7 @@ class Generator(CodeGenerator):
         super().blockvisit(nodes, frame)
 
     def visit_Block(self, node: nodes.Block, frame: Frame) -> None:  # noqa: N802 - Jinja's name
-        """A block prints nothing where it stands: a message takes the blocks that it needs."""
+        """Print nothing where a block stands: a message takes the blocks that it needs."""
 
     def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802 - Jinja's name
         """Compile a path."""
@@ -68,24 +69,25 @@ class Generator(CodeGenerator):
         self.visit(node, frame)
         self.write(", (")
         for step in reversed(steps):
-            self.visit(step, frame)
+            self._guarded("key", step, frame)
             self.write(", ")
         self.write(f"), {(spell(node), *reversed(texts))!r})")
 
     def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:  # noqa: N802 - Jinja's name
         """Compile a comparison; its sides pay for being looked at."""
         self.write("(")
-        self._operand(node.expr, frame)
+        self._guarded("operand", node.expr, frame)
         for operand in node.ops:
             self.write(f" {operators[operand.op]} ")
-            self._operand(operand.expr, frame)
+            self._guarded("operand", operand.expr, frame)
         self.write(")")
 
-    def _operand(self, node: nodes.Expr, frame: Frame) -> None:
+    def _guarded(self, guard: str, node: nodes.Expr, frame: Frame) -> None:
+        """Compile an expression whose value is looked at before it is used; a constant needs no look."""
         if isinstance(node, nodes.Const):
             self.visit(node, frame)
             return
-        self.write("environment.operand(")
+        self.write(f"environment.{guard}(")
         self.visit(node, frame)
         self.write(")")
 

@@ -1,4 +1,4 @@
-"""How much may one expression or one message do?
+"""Bound what one expression or one message may do.
 
 Counted in steps and sizes, never in time: a thread cannot be stopped.  Every loop, call, filter and comparison
 pays here before it works, so a template that would run for ever stops after the same number of steps everywhere.
@@ -23,6 +23,8 @@ MAX_STEPS = 100_000
 MAX_CALLS = 32
 #: The longest text that may be made, and the longest message.
 MAX_TEXT = 65_536
+#: All characters that may be printed, in macros and `set` blocks too.
+MAX_PRINTED = 4 * MAX_TEXT
 #: The longest list that may be made, by `range`, `+` or `*`.
 MAX_LIST = 10_000
 #: The largest whole number that may be made, in bits.
@@ -31,7 +33,7 @@ MAX_BITS = 256
 _ATOMS = frozenset({int, float, bool, type(None)})
 
 
-class Refused(TemplateRuntimeError):
+class Refused(TemplateRuntimeError):  # noqa: N818 - what happened, like errors.StoreLocked
     """A template or an expression asks for what it may not have; the text never holds a value of the event."""
 
 
@@ -42,7 +44,7 @@ class Unfit(Refused):
 class Run:
     """One evaluation: what it has left, and what its filters look up."""
 
-    __slots__ = ("calls", "locale", "names", "steps", "time_zone")
+    __slots__ = ("calls", "locale", "names", "printed", "steps", "time_zone")
 
     def __init__(self, names: Names, time_zone: str | None, locale: str) -> None:
         self.names = names
@@ -50,6 +52,7 @@ class Run:
         self.locale = locale
         self.steps = MAX_STEPS
         self.calls = 0
+        self.printed = 0
 
 
 _RUN: ContextVar[Run] = ContextVar("run")
@@ -98,6 +101,15 @@ def spend_on(value: Any) -> None:
             spend(len(inner))
 
 
+def printed(text: str) -> str:
+    """Return a printed text, unless there is too much of it."""
+    run = current()
+    run.printed += len(text)
+    if run.printed > MAX_PRINTED:
+        raise Refused(f"prints more than {MAX_PRINTED:,} characters")
+    return text
+
+
 def text_of(pieces: Sequence[str], separator: str = "") -> str:
     """Join pieces, unless the text would be too long."""
     size = sum(map(len, pieces)) + len(separator) * len(pieces)
@@ -119,7 +131,7 @@ def check_list(size: int) -> None:
     spend(size)
 
 
-def kind(value: Any) -> str:  # noqa: PLR0911 - a table of types
+def kind(value: Any) -> str:
     """Return what a value is, in an owner's words."""
     if value is None:
         return "null"

@@ -1,11 +1,11 @@
-"""What stands where a template asks for a field that is not there?"""
+"""What stands where a template asks for a field that is not there."""
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
 from jinja2 import StrictUndefined
-from jinja2.runtime import missing
+from jinja2.utils import missing
 
 from zennotify.message.limits import Refused, current
 from zennotify.message.problem import did_you_mean

@@ -1,4 +1,4 @@
-"""What time is it at the centre?  The filters `local`, `date` and `time`, and how a time prints."""
+"""Times by the centre's clock: the filters `local`, `date` and `time`, and how a time prints."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import DateTimePattern, format_date, format_time, parse_pattern
 
 from zennotify.core.model import NO_DATE, TimeText, Zone, read_time
+from zennotify.message import limits
 from zennotify.message.limits import Refused, Unfit, current
 
 _LONGEST_PATTERN = 64
+#: What writing a time costs, in steps.
+_COST = 20
 
 
 class Style:
@@ -91,6 +94,7 @@ def time_of(value: Any, pattern: str | None = None) -> Any:
 
 def show(moment: date, pattern: DateTimePattern | None = None) -> str:
     """Return a time as it prints in a message: by the centre's clock, e.g. `Thu, Jul 25, 9:15 AM`."""
+    limits.spend(_COST)
     written = style(current().locale)
     if not isinstance(moment, datetime):
         return _plain_blanks(written.date.apply(moment, written.locale))
@@ -101,6 +105,7 @@ def show(moment: date, pattern: DateTimePattern | None = None) -> str:
 
 def _readable(value: Any) -> date | None:
     """Return the moment that a value names, by the centre's clock where it can be told; None where it names none."""
+    limits.spend(_COST)
     meant = None
     if isinstance(value, str):
         meant = value.zone if isinstance(value, TimeText) else None

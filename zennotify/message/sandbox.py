@@ -1,4 +1,4 @@
-"""What may a template touch?  Fields, elements, and the few things named here; everything is looked up by item.
+"""What a template can touch: fields, elements, and the few things named here.
 
 `Sandbox` is the one Jinja environment.  Nothing calls Python's `getattr` with a name that a template wrote, except
 for the attributes listed below.
@@ -6,6 +6,7 @@ for the attributes listed below.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import BuiltinMethodType, MethodType
@@ -13,8 +14,9 @@ from typing import Any, Final
 
 from jinja2 import Template
 from jinja2.environment import TemplateModule
-from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference, missing
+from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 from markupsafe import Markup
 
 from zennotify.message import limits
@@ -41,6 +43,8 @@ _LOOP = frozenset(
 )
 _TEXT = frozenset({"startswith", "endswith"})
 _TIME = frozenset({"year", "month", "day", "hour", "minute"})
+#: What calling a macro costs, in steps, beside what its body pays.
+_CALL_COST = 2
 #: What has attributes: their names, by type.
 _ATTRIBUTES: Final = ((LoopContext, _LOOP), (str, _TEXT), (datetime, _TIME))
 
@@ -58,6 +62,9 @@ def _range(*bounds: Any) -> range:
 class _Context(Context):
     """Looks names up where they are: the mapping may make them on demand, and is never copied."""
 
+    def get_all(self) -> Any:
+        return ChainMap(self.vars, self.parent) if self.vars else self.parent
+
     def resolve_or_missing(self, key: str) -> Any:
         if key in self.vars:
             return self.vars[key]
@@ -67,11 +74,25 @@ class _Context(Context):
             return self.environment.globals.get(key, missing)
 
 
+class _Template(Template):
+    """Hands its names to the templates that it includes, made or not."""
+
+    def new_context(
+        self,
+        vars: Any = None,  # noqa: A002 - Jinja's
+        shared: bool = False,
+        locals: Mapping[str, Any] | None = None,  # noqa: A002 - Jinja's
+    ) -> Context:
+        set_here = {name: value for name, value in (locals or {}).items() if value is not missing}
+        return super().new_context(ChainMap(set_here, vars) if set_here else vars, shared)  # type: ignore[arg-type]
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """The environment of all templates and expressions."""
 
     code_generator_class = Generator
     context_class = _Context
+    template_class = _Template
     intercepted_binops = frozenset(ImmutableSandboxedEnvironment.default_binop_table)
     intercepted_unops = frozenset(ImmutableSandboxedEnvironment.default_unop_table)
 
@@ -102,14 +123,23 @@ class Sandbox(ImmutableSandboxedEnvironment):
     glue = staticmethod(glue)
 
     @staticmethod
-    def concat(pieces: Iterable[str]) -> str:  # type: ignore[override]
+    def concat(pieces: Iterable[str]) -> str:
         """Join what a body printed."""
         return limits.text_of([*pieces])
 
     @staticmethod
     def put(value: Any) -> str:
         """Return a value as it is printed: shielded, unless it is Markdown already."""
-        return str(value) if isinstance(value, Markup) else shield(show(value))
+        return limits.printed(str(value) if isinstance(value, Markup) else shield(show(value)))
+
+    @staticmethod
+    def key(value: Any) -> Any:
+        """Return what stands in `[...]`, if it can be a field's name or an element's number."""
+        if isinstance(value, Missing):
+            value.fail()
+        if not isinstance(value, (str, int)):
+            raise Refused(f"[...] needs a name or a number, not {kind(value)}")
+        return value
 
     @staticmethod
     def operand(value: Any) -> Any:
@@ -163,6 +193,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             return __context.call(__obj, *args, **kwargs)
         if not isinstance(__obj, (Macro, BlockReference)):
             raise Refused(f"cannot call {kind(__obj)}; only macros, blocks and `range` are called with ()")
+        limits.spend(_CALL_COST)
         run = limits.current()
         if run.calls >= limits.MAX_CALLS:
             raise Refused(f"calls macros or blocks more than {limits.MAX_CALLS} deep")

@@ -1,4 +1,4 @@
-"""How was this part of a template written?  For messages: `data.guest.nope`, `data["T&C"]`."""
+"""Say how a part of a template was written, for messages: `data.guest.nope`, `data["T&C"]`."""
 
 from __future__ import annotations
 

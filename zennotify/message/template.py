@@ -1,4 +1,4 @@
-"""Which message does an event get?  Renders one template for one form.
+"""Render the message of one event for one form.
 
 Called by outbox.py, just before the send: names may have arrived since the event was decided.
 """
@@ -15,9 +15,10 @@ from jinja2.runtime import Context
 from zennotify.core.model import Form, Message, Names
 from zennotify.errors import MessageError
 from zennotify.message import forms
-from zennotify.message.compiled import place
+from zennotify.message.compiled import context_of, place
 from zennotify.message.limits import Run, running
 from zennotify.message.problem import in_words
+from zennotify.message.sandbox import Sandbox
 
 _OWN_BLOCK = {Form.SMS: "sms", Form.CHAT: "chat", Form.EMAIL: "email"}
 
@@ -52,10 +53,9 @@ class MessageTemplate:
 
     def _write(self, block: str, names: Names) -> tuple[str, str]:
         """Return title and body, their values still shielded."""
-        # Shared: the names are looked up where they are, and never copied.
-        context = self.template.new_context(names, shared=True)  # type: ignore[arg-type]
+        context = context_of(self.template, names)
         # Beside the blocks it only sets, imports and extends.
-        body = self.template.environment.concat(self.template.root_render_func(context))  # type: ignore[arg-type]
+        body = Sandbox.concat(self.template.root_render_func(context))
         if self.blocks:
             body = _print(context, block)
         if "title" in self.blocks:
@@ -66,8 +66,7 @@ class MessageTemplate:
 
 
 def _print(context: Context, block: str) -> str:
-    text: str = context.environment.concat(context.blocks[block][0](context))  # type: ignore[arg-type]
-    return text
+    return Sandbox.concat(context.blocks[block][0](context))
 
 
 def _description(names: Names) -> str:

@@ -1,4 +1,4 @@
-"""Can these templates be used?  Compiles all templates of a rule set, and says everything that is wrong with them.
+"""Compile all templates of a rule set, and say everything that is wrong with them.
 
 Called by rulefile.py for the rule set that it reads, and for the messages written in the rules themselves.
 """
@@ -6,7 +6,7 @@ Called by rulefile.py for the rule set that it reads, and for the messages writt
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import nodes
 
@@ -20,7 +20,7 @@ from zennotify.message.template import MessageTemplate
 
 #: How an inline message is called where a template has a name.
 INLINE: Final = "message"
-_USES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+_Use = nodes.Extends | nodes.Include | nodes.Import | nodes.FromImport
 
 
 class Templates:
@@ -100,12 +100,12 @@ class Templates:
         for extends in tree.find_all(nodes.Extends):
             parent = self._trees.get(_target(extends))
             if parent is not None:
-                blocks = {name: extends.lineno for name in self._blocks(parent)} | blocks
+                blocks = dict.fromkeys(self._blocks(parent), extends.lineno) | blocks
         return blocks
 
     def _wrong_uses(self, name: str, tree: nodes.Template) -> Iterator[Trouble]:
         """Yield what is wrong between templates: circles, and blocks where none or some should be."""
-        for use in tree.find_all(_USES):
+        for use in _uses(tree):
             if self._reaches(_target(use), name, set()):
                 yield Trouble(use.lineno, f"`{name}` uses itself by way of `{_target(use)}`")
                 return
@@ -127,9 +127,14 @@ class Templates:
         if name in seen or name not in self._trees:
             return False
         seen.add(name)
-        return any(self._reaches(_target(use), wanted, seen) for use in self._trees[name].find_all(_USES))
+        return any(self._reaches(_target(use), wanted, seen) for use in _uses(self._trees[name]))
 
 
-def _target(use: nodes.Extends | nodes.Include | nodes.Import | nodes.FromImport) -> str:
+def _uses(tree: nodes.Template) -> Iterator[_Use]:
+    kinds: Any = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+    yield from tree.find_all(kinds)
+
+
+def _target(use: _Use) -> str:
     """Return the name of the template that is used, or "" where it is none in quotes (check.py says so)."""
     return str(use.template.value) if isinstance(use.template, nodes.Const) else ""

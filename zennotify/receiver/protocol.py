@@ -25,6 +25,8 @@ from zennotify.receiver.proof import IPAddress, read_peer
 from zennotify.receiver.webhook import Request, Webhook
 
 _NEVER = float("inf")
+#: The parser copies what it has left over with each request that is pipelined, so that it is given little at a time.
+_SLICE = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class Limits:
     idle: float = 30
     #: For a client that was refused, to read the answer and hang up.
     linger: float = 2
-    #: How long a new connection may stay silent when we stop.
+    #: How long a connection may stay silent when we stop.
     grace: float = 0.25
     #: How long requests in flight may take when we stop.
     stop: float = 5
@@ -121,18 +123,17 @@ class Connection(BaseProtocol):
         self._table.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; what follows a request that is not answered yet waits."""
-        match self.phase:
-            case Phase.HEAD | Phase.BODY:
-                self._parse(data)
-            case Phase.SILENT | Phase.IDLE:
+        """Read on; what follows a request that is not answered yet waits, and so does the client."""
+        for start in range(0, len(data), _SLICE):
+            if self.phase is Phase.BUSY:
+                self._later += data[start:]
+                self._pause_reading_for_buffer()
+                return
+            if self.phase is Phase.CLOSING:
+                return
+            if self.phase in {Phase.SILENT, Phase.IDLE}:
                 self._begin()
-                self._parse(data)
-            case Phase.BUSY:
-                self._later += data
-                self._pause_transport_reading()
-            case Phase.CLOSING:
-                pass
+            self._parse(data[start : start + _SLICE])
 
     def eof_received(self) -> bool:
         """Keep the connection of a client that has said all, but still waits for its answer."""
@@ -183,8 +184,10 @@ class Connection(BaseProtocol):
         self.phase = Phase.CLOSING
         self.deadline = self._loop.time() + self._table.limits.linger
         self._forget()
-        if self.transport.can_write_eof():
+        try:
             self.transport.write_eof()
+        except OSError:  # the client is gone already
+            self.abort()
 
     def leave(self) -> None:
         """Make room for somebody else."""
@@ -260,6 +263,8 @@ class Connection(BaseProtocol):
             self._turn_down(answers.OVERLOADED, whole=whole)
         elif whole:
             self._answer(bytes(self._body) if self._body else data)
+        elif self._ended:
+            self.abort()
 
     def _turn_down(self, answer: Answer, *, whole: bool) -> None:
         if not whole:
@@ -306,20 +311,21 @@ class Connection(BaseProtocol):
 
     def _next(self) -> None:
         """Read what was pipelined behind the request; in a later turn, so that nobody holds the loop."""
-        later, self._later = self._later, b""
         self.phase = Phase.IDLE
         self.deadline = self._loop.time() + self._table.limits.idle
-        if later:
-            self._begin()
-            self._resume_transport_reading()
         if self._parser is None:
             return
         self._parser.message_consumed()
-        found = self._feed(later)
+        found = self._feed(b"")  # what the parser has left over
         if found is not None:
             self._begin()
             self.phase = Phase.BUSY
             self._loop.call_soon(self._take, *found)
+            return
+        later, self._later = self._later, b""
+        self.data_received(later)
+        if self._buffer_paused and not self._later:
+            self._resume_reading_for_buffer()
 
     def _forget(self) -> None:
         self._message = None
@@ -405,17 +411,15 @@ class Connections:
         return self._date[1]
 
     async def drain(self) -> None:
-        """Let requests in flight end, and hang up on everybody else."""
+        """Let requests in flight end, and hang up on everybody else.
+
+        Who is silent may be about to send: for a moment its request is still answered, and told to be the last.
+        """
         self.draining = True
-        for _ in range(2):  # what the kernel already has for us is read in the loop's next turn
-            await self._turn()
-        for connection in list(self._all):
-            if connection.phase is Phase.IDLE:
-                connection.close()
         if not await self._emptied(self.limits.grace):
             for connection in list(self._all):
-                if connection.phase is Phase.SILENT:
-                    connection.abort()
+                if connection.phase in {Phase.SILENT, Phase.IDLE}:
+                    connection.close()
             await self._emptied(self.limits.stop - self.limits.grace)
         self._timer.cancel()
         for connection in [*self._all, *self._leaving]:
@@ -443,8 +447,9 @@ class Connections:
         return next((c for c in waiting if not c.proven), waiting[0] if waiting else None)
 
     def _sweep(self) -> None:
+        # First of all, so that nothing that goes wrong below ends the watch.
+        self._timer = self.loop.call_later(self._tick, self._sweep)
         now = self.loop.time()
         for connection in [*self._all, *self._leaving]:
             if connection.deadline <= now:
                 connection.expire()
-        self._timer = self.loop.call_later(self._tick, self._sweep)

@@ -83,8 +83,8 @@ class RuleCompiler:
         elif detail["type"] == "extra_forbidden" and len(path) == 1 and name in NOT_YET:
             self._add(path, f"`{name}` is not supported yet by this version of zennotify", key=True)
         elif detail["type"] == "extra_forbidden":
-            known = RuleEntry.model_fields if len(path) == 1 else ("per", "for")
-            hint = did_you_mean(name, known) or f"; known are: {' '.join(known)}"
+            known = tuple(RuleEntry.model_fields) if len(path) == 1 else ("per", "for")
+            hint = did_you_mean(name, known + NOT_YET) or f"; known are: {' '.join(known)}"
             self._add(path, f"unknown key{hint}", key=True)
         elif self._document.is_blank((*self._at, *path)):
             self._add(path, f"`{name}` has no value{self._comment(path)}")
@@ -96,8 +96,8 @@ class RuleCompiler:
     def _check_id(self, id_: str) -> None:
         if "id" in self._wrong:
             return
-        line, _ = self._document.where((*self._at, "id"))
-        here = f"{self._document.name}:{line}"
+        line, column = self._document.where((*self._at, "id"))
+        here = f"{self._document.name}:{line}:{column}"
         first = self._shared.ids.setdefault(id_, here)
         if first != here:
             self._add(("id",), f"this id is given twice: already at {first}")
@@ -191,7 +191,7 @@ class RuleCompiler:
             return None
         if f"{shared.templates_at}/{name}" in shared.broken:
             return None
-        return shared.templates.message(name)
+        return shared.message(name)
 
     def _part(self, *path: str) -> tuple[Step, ...]:
         """Return the path of one text in a list; `x` alone is the same as `[x]`."""

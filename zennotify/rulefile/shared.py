@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from zennotify.core.model import Form, Predicate
 from zennotify.errors import Problem
-from zennotify.message import Templates, compile_expression
+from zennotify.message import MessageTemplate, Templates, compile_expression
 from zennotify.rulefile.sources import Sources
 
 
@@ -34,9 +34,16 @@ class Shared:
         ]
         self.broken = {problem.file for problem in self.problems}
         self._predicates: dict[str, Predicate] = {}
+        self._messages: dict[str, MessageTemplate] = {}
 
     def predicate(self, expression: str) -> Predicate:
         """Compile an expression, once."""
         if expression not in self._predicates:
             self._predicates[expression] = compile_expression(expression)
         return self._predicates[expression]
+
+    def message(self, name: str) -> MessageTemplate:
+        """Return the message of a template, the same one for all rules."""
+        if name not in self._messages:
+            self._messages[name] = self.templates.message(name)
+        return self._messages[name]

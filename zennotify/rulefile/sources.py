@@ -36,6 +36,13 @@ class Sources:
 
 def read_sources(rules: Path, templates: Path) -> Sources:
     """Read all rule files (`rules` is a folder or one file) and templates, or raise ConfigError."""
+    try:
+        return _read(rules, templates)
+    except OSError as error:
+        raise ConfigError([_unreadable(Path(error.filename or rules), error)]) from error
+
+
+def _read(rules: Path, templates: Path) -> Sources:
     if rules.is_file():
         rules_at, names, problems = rules.parent, [rules.name], list[Problem]()
     else:
@@ -66,6 +73,8 @@ def _names(top: Path, endings: tuple[str, ...]) -> tuple[list[str], list[Problem
     names: list[str] = []
     for folder, folders, files in os.walk(top, onerror=note):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [Path(folder, name) for name in folders if Path(folder, name).is_symlink()]
+        problems += (Problem(str(link), 0, 0, "a link to a folder is not followed") for link in links)
         below = Path(folder).relative_to(top)
         names += ((below / name).as_posix() for name in files if name.endswith(endings) and name[0] != ".")
     if len(names) > _MOST_FILES:

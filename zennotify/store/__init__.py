@@ -48,9 +48,15 @@ class Store:
         engine = write_engine(url)
         if lock is not None:
             lock.take()
-        with translated_errors():
-            migrate(engine)
-        return cls(engine, Reader(read_engine(url)), lock)
+        try:
+            with translated_errors():
+                migrate(engine)
+            return cls(engine, Reader(read_engine(url)), lock)
+        except BaseException:
+            engine.dispose()
+            if lock is not None:
+                lock.release()
+            raise
 
     @property
     def was_unclean(self) -> bool:

@@ -1,4 +1,4 @@
-"""Opens the store: the file, its lock, its engines.
+"""Opens the store: the file, its lock, its engines.  Errors of an engine never hold a statement's values.
 
 SQLite: one process at a time (a lock file held by flock), one writing connection, any number of readers.  The
 lock file also tells whether the last owner closed the store: it holds the owner's process id while it is open.
@@ -13,9 +13,10 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from zennotify.errors import StoreError, StoreLocked, StoreUnavailable
@@ -42,9 +43,13 @@ def write_engine(url: str) -> Engine:
     """Return the engine of the one writing connection."""
     path = sqlite_path(url)
     if path is None:
-        return create_engine(_psycopg(url), pool_size=2, max_overflow=0, pool_pre_ping=True)
+        return create_engine(
+            _psycopg(url), pool_size=2, max_overflow=0, pool_pre_ping=True, hide_parameters=True
+        )
     _create_private(path)
-    engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    engine = create_engine(
+        url, poolclass=StaticPool, connect_args={"check_same_thread": False}, hide_parameters=True
+    )
     _begin_with(engine, "BEGIN IMMEDIATE", _WRITE_PRAGMAS)
     return engine
 
@@ -54,15 +59,21 @@ def read_engine(url: str) -> Engine:
     path = sqlite_path(url)
     if path is None:
         return create_engine(
-            _psycopg(url), pool_size=2, max_overflow=4, execution_options={"postgresql_readonly": True}
+            _psycopg(url),
+            pool_size=2,
+            max_overflow=4,
+            execution_options={"postgresql_readonly": True},
+            hide_parameters=True,
         )
     if not path.exists():
         raise StoreError(f"there is no store at {path} yet; start the daemon once: zennotify run")
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)
+        return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=4)
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, hide_parameters=True
+    )
     _begin_with(engine, "BEGIN", ("PRAGMA busy_timeout=5000",))
     return engine
 
@@ -135,6 +146,8 @@ class Lock:
 
 #: SQLite errors after which nothing can be trusted: what was synced is unknown, or the file is broken.
 _FATAL = {"SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"}
+#: PostgreSQL's states, or their classes: connection, read-only, rolled back, resources, lock, shutting down, disk.
+_PASSING_STATES = ("08", "25006", "40", "53", "55P03", "57", "58")
 
 
 @contextlib.contextmanager
@@ -170,8 +183,8 @@ def is_passing(error: DBAPIError) -> bool:
                 "SQLITE_NOMEM",
             )
         )
-    return error.connection_invalidated or type(error.orig).__name__ in {
-        "OperationalError",
-        "SerializationFailure",
-        "DeadlockDetected",
-    }
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    # Without a state no server spoke: it could not be reached.
+    return isinstance(error, OperationalError) if state is None else state.startswith(_PASSING_STATES)

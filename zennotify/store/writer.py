@@ -118,6 +118,11 @@ class Writer:
         self._lanes: list[Lane[Any, Any]] = []
         self._wake = threading.Condition()
         self._stopping = False
+        self._ended = False
+        #: Whether the last transaction found the store unavailable.
+        self._is_away = False
+        #: What the transaction under way has taken from the lanes.
+        self._works: list[_Work] = []
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._calls = self.lane(_call, rank=Rank.REST, most=1)
         #: Called in the writer's thread when it cannot go on; the process must end.
@@ -152,7 +157,7 @@ class Writer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Do what waits, then end the thread."""
+        """Do what waits, then end the thread; while the store is unavailable, give up what waits."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
@@ -162,37 +167,49 @@ class Writer:
     def add(self, queue: deque[Any], waiting: _Waiting[Any]) -> None:
         """Put work into a lane's queue and wake the thread."""
         with self._wake:
-            queue.append(waiting)
-            self._wake.notify()
+            if not self._ended:
+                queue.append(waiting)
+                self._wake.notify()
+                return
+        self._refuse([waiting])
 
     def _run(self) -> None:
         try:
             while self._wait():
                 self._transact()
         except Exception as error:  # the last resort: the process must not live on without its writer
-            self._give_up(error)
+            self._end()
+            self.on_death(error)
+        else:
+            self._end()
 
     def _wait(self) -> bool:
+        """Wait for work; return whether to go on."""
         with self._wake:
             while not any(self._lanes):
                 if self._stopping:
                     return False
                 self._wake.wait()
-        return True
+            return not (self._stopping and self._is_away)
 
     def _transact(self) -> None:
-        works: list[_Work] = []
+        works = self._works = []
+        self._is_away = False
         try:
             answers = self._commit(works)
         except StoreUnavailable as error:
+            self._is_away = True
             self._fail(works, error)
             self._pause()
         except StoreError:
             raise
         except Exception:
+            if not works:  # the transaction could not even begin: trying again at once would not end
+                raise
             self._one_by_one(works)
         else:
             self._succeed(works, answers)
+        self._works = []
 
     def _commit(self, works: list[_Work]) -> list[Sequence[Any]]:
         answers: list[Sequence[Any]] = []
@@ -246,10 +263,19 @@ class Writer:
             if not self._stopping:
                 self._wake.wait_for(lambda: self._stopping, timeout=_PAUSE)
 
-    def _give_up(self, error: Exception) -> None:
+    def _end(self) -> None:
+        """Tell everybody who still waits that nothing more is kept; who asks from now on is told at once."""
+        with self._wake:
+            self._ended = True
+        left = [waiting for _, batch in self._works for waiting in batch]
         for lane in self._lanes:
-            self._fail([(lane, lane.take())], StoreUnavailable("the writer has died"))
-        self.on_death(error)
+            while batch := lane.take():
+                left += batch
+        self._refuse(left)
+
+    def _refuse(self, left: list[_Waiting[Any]]) -> None:
+        error = StoreUnavailable("the store is closed")
+        _tell([(waiting, error) for waiting in left if waiting.future], _set_exception)
 
 
 def _call(
@@ -263,7 +289,7 @@ def _tell(results: list[tuple[_Waiting[Any], Any]], give: Callable[[Any, Any], N
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Any, Any]]] = {}
     for waiting, result in results:
         if waiting.loop is None:
-            give(waiting.future, result)
+            _give_all([(waiting.future, result)], give)
         else:
             by_loop.setdefault(waiting.loop, []).append((waiting.future, result))
     for loop, pairs in by_loop.items():

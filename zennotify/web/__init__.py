@@ -1,0 +1,1 @@
+"""What operators see and do: the admin address and the control socket; app.py starts both."""

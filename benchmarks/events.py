@@ -1,0 +1,40 @@
+"""The requests of the benchmarks: the documented AppointmentGroup.Created, 1.5 KB, signed, each its own event."""
+
+from __future__ import annotations
+
+import json
+
+from zennotify.zenoti.sample import load_sample
+from zennotify.zenoti.signature import sign
+
+SECRET = "benchmark-secret-0123456789abcdef0123456789"
+HEADER = "zenoti-webhook-signature"
+PATH = "/webhooks/zenoti"
+TYPE = "AppointmentGroup.Created"
+CENTER = "1aab4fd2-2ff3-4ede-bca2-74aa2ccb54b6"
+
+_SAMPLE = load_sample(TYPE)
+_TEXT = json.dumps(_SAMPLE)
+
+
+def event_id(number: int) -> str:
+    """Return the id that Zenoti would have given to this event."""
+    return f"66a26696{number:016x}"
+
+
+def body(number: int) -> bytes:
+    """Return an event; every second one is of an appointment group of its own, the others share one."""
+    group = f"{number if number % 2 else 0:012x}"
+    text = _TEXT.replace(_SAMPLE["event_id"], event_id(number))
+    text = text.replace(_SAMPLE["data"]["appointment_group_id"], f"883ce749-12a8-497b-bc50-{group}")
+    return text.replace(_SAMPLE["data"]["invoice_id"], f"e8cedcb5-58b7-42bf-8024-{number:012x}").encode()
+
+
+def request(number: int) -> bytes:
+    """Return the whole request, as it goes over the wire."""
+    content = body(number)
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"{HEADER}: {sign(SECRET.encode(), content)}\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content

@@ -1,0 +1,128 @@
+"""Stand-ins that several tests share: a clock that moves when told to, and small factories."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from zennotify.core.match import Clause, make_clause
+from zennotify.core.model import Event, Names, Predicate
+from zennotify.core.once import Once
+from zennotify.core.path import parse_path
+from zennotify.core.rule import Rule
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+#: Passes of the loop that are enough for what was woken to fall asleep again, where no thread takes part.
+_PASSES = 50
+
+
+class FakeClock:
+    """A `clock.Clock` whose time stands still until `advance`."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self._now = start
+        self._sleepers: dict[asyncio.Event, datetime] = {}
+
+    def now(self) -> datetime:
+        return self._now
+
+    async def sleep_until(self, when: datetime | None, wake: asyncio.Event) -> None:
+        if not wake.is_set() and (when is None or when > self._now):
+            await self._until_either(wake, when)
+        wake.clear()
+
+    async def advance(self, by: timedelta) -> None:
+        """Move to each moment at which somebody wakes, in turn, and then to the end.
+
+        Returns when the loop has nothing left to do at once.  What goes on in threads is not waited for: a test
+        of such code waits for what it did.
+        """
+        end = self._now + by
+        await _settle()
+        while due := [when for when in self._sleepers.values() if when <= end]:
+            self._move(min(due))
+            await _settle()
+        self._move(end)
+        await _settle()
+
+    def _move(self, now: datetime) -> None:
+        self._now = max(now, self._now)
+        for alarm, when in list(self._sleepers.items()):
+            if when <= self._now:
+                del self._sleepers[alarm]
+                alarm.set()
+
+    async def _until_either(self, wake: asyncio.Event, when: datetime | None) -> None:
+        alarm = asyncio.Event()
+        if when is not None:
+            self._sleepers[alarm] = when
+        waits = [asyncio.ensure_future(event.wait()) for event in (wake, alarm)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._sleepers.pop(alarm, None)
+            for wait in waits:
+                wait.cancel()
+
+
+async def _settle() -> None:
+    for _ in range(_PASSES):
+        await asyncio.sleep(0)
+
+
+def make_event(
+    event_type: str = "Class.Booking.NoShow",
+    data: Mapping[str, Any] | None = None,
+    *,
+    id_: str = "e1",
+    at: datetime | None = START,
+    received_at: datetime = START,
+) -> Event:
+    return Event(
+        id=id_, event_id=f"zenoti-{id_}", type=event_type, at=at, received_at=received_at, data=data or {}
+    )
+
+
+def make_names(**data: Any) -> Names:
+    """The names of an event with this `data`, and nothing else."""
+    return {"data": data}
+
+
+def compile_regex(pattern: str) -> Callable[[str], bool]:
+    """What rulefile gives to the core, on Python's engine."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"this regex cannot be used: {error}") from None
+    return lambda text: compiled.search(text) is not None
+
+
+def clause(path: str, wanted: Any) -> Clause:
+    return make_clause(parse_path(path), wanted, compile_regex)
+
+
+def make_rule(
+    id_: str = "r",
+    *events: str,
+    match: Mapping[str, Any] | None = None,
+    when: Predicate | None = None,
+    once: Once | None = None,
+    notify: tuple[str, ...] = ("desk",),
+    enabled: bool = True,
+) -> Rule:
+    return Rule(
+        id=id_,
+        enabled=enabled,
+        events=events or ("class.booking.noshow",),
+        match=tuple(clause(path, wanted) for path, wanted in (match or {}).items()),
+        when=when,
+        once=once,
+        notify=notify,
+    )
+
+
+def make_once(*per: str, period: timedelta = timedelta(hours=1)) -> Once:
+    return Once(per=tuple(parse_path(path) for path in per), period=period)

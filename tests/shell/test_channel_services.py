@@ -1,0 +1,200 @@
+"""Apprise's own services, their requests led to a server on loopback: the transport is ours, the service theirs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.sinks import Answer, HttpSink, Received
+from zennotify.channel import Channel, close_all, open_channel
+from zennotify.core.model import Form, Message, Outcome
+
+SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
+SLACK_BOT = "slack://xoxb-1234-1234-abcdefghij/#desk"
+TWILIO = f"twilio://AC{'a' * 32}:{'b' * 32}@+12065550111"
+PHONE = "+12065550100"
+
+
+class Elsewhere(HttpSink):
+    """Stands for every server of the world; keeps which one was meant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meant: list[str] = []
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
+    from zennotify.channel.egress import Egress
+
+    send = Egress.send
+
+    def to_loopback(self: Egress, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        meant = urlsplit(str(request.url))
+        sink.meant.append(f"{meant.scheme}://{meant.netloc}")
+        request.url = meant._replace(scheme="http", netloc=f"127.0.0.1:{sink.port}").geturl()
+        return send(self, request, **kwargs)
+
+    monkeypatch.setattr(Egress, "send", to_loopback)
+    with Elsewhere() as sink:
+        yield sink
+    close_all()
+
+
+def channel(url: str, to: str | None = None) -> Channel:
+    return open_channel("out", url=url, to=to, form=None, timeout=timedelta(seconds=5), echo=print)
+
+
+def chat(body: str, title: str = "No-show fee") -> Message:
+    return Message(title=title, body=body, form=Form.CHAT)
+
+
+def sms(body: str) -> Message:
+    return Message(title="", body=body, form=Form.SMS)
+
+
+def attachment(got: Received) -> dict[str, Any]:
+    (only,) = got.json["attachments"]
+    return dict(only)
+
+
+def test_a_chat_message_reaches_slack_as_slack_writes_it(world: Elsewhere) -> None:
+    body = "**Abc Test** missed *Yoga*\n\n- [Invoice](https://example.com/1)\n- R\\&D \\<!channel\\> a\\_b\\_c 25\\.00"
+    assert channel(SLACK).send(chat(body, "Fee <due> & open"), delivery_id="d1").outcome is Outcome.SENT
+    (got,) = world.received
+    assert world.meant == ["https://hooks.slack.com"]
+    assert got.path == "/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
+    assert attachment(got)["title"] == "Fee &lt;due&gt; &amp; open"
+    assert attachment(got)["text"] == (
+        "*Abc Test* missed _Yoga_\n\n- <https://example.com/1|Invoice>\n- R&amp;D &lt;!channel&gt; a_b_c 25.00"
+    )
+
+
+def test_no_picture_or_footer_tells_of_apprise(world: Elsewhere) -> None:
+    channel(SLACK).send(chat("text"), delivery_id="d1")
+    assert set(world.received[0].json) == {"mrkdwn", "attachments"}
+    assert set(attachment(world.received[0])) == {"title", "text", "color"}
+    channel(f"{SLACK}?footer=yes").send(chat("text"), delivery_id="d1")
+    assert attachment(world.received[1])["footer"] == "zennotify"
+
+
+SLACK_ANSWERS = [
+    (SLACK, Answer(400, b"invalid_payload"), Outcome.PERMANENT, "HTTP 400: invalid_payload"),
+    (SLACK, Answer(403, b"action_prohibited"), Outcome.BLOCKED, "HTTP 403: action_prohibited"),
+    (SLACK, Answer(404, b"no_service"), Outcome.PERMANENT, "HTTP 404: no_service"),
+    (SLACK, Answer(410, b"channel_is_archived"), Outcome.PERMANENT, "HTTP 410: channel_is_archived"),
+    (SLACK, Answer(429, b"", {"Retry-After": "30"}), Outcome.TEMPORARY, "HTTP 429"),
+    (SLACK, Answer(500, b"rollup_error"), Outcome.TEMPORARY, "HTTP 500: rollup_error"),
+    (SLACK, Answer(200, b"no_text"), Outcome.PERMANENT, "HTTP 200, but not sent: no_text"),
+    (
+        SLACK,
+        Answer(200, b"<html><title>Hotel</title>Please log in</html>"),
+        Outcome.TEMPORARY,
+        "HTTP 200, but a web page answered instead of the service (a proxy or a login page?): Hotel Please log in",
+    ),
+    (
+        SLACK_BOT,
+        Answer(200, b'{"ok": false, "error": "channel_not_found"}'),
+        Outcome.PERMANENT,
+        'HTTP 200, but not sent: {"ok": false, "error": "channel_not_found"}',
+    ),
+    (
+        SLACK_BOT,
+        Answer(200, b'{"ok": false, "error": "invalid_auth"}'),
+        Outcome.BLOCKED,
+        'HTTP 200, but not sent: {"ok": false, "error": "invalid_auth"}',
+    ),
+    (
+        SLACK_BOT,
+        Answer(200, b'{"ok": false, "error": "ratelimited"}'),
+        Outcome.TEMPORARY,
+        'HTTP 200, but not sent: {"ok": false, "error": "ratelimited"}',
+    ),
+    (SLACK_BOT, Answer(200, b'{"ok": true, "channel": "C1"}'), Outcome.SENT, "HTTP 200"),
+]
+
+
+@pytest.mark.parametrize(("url", "answer", "outcome", "detail"), SLACK_ANSWERS)
+def test_what_slack_says_is_understood(
+    world: Elsewhere, url: str, answer: Answer, outcome: Outcome, detail: str
+) -> None:
+    world.answer(answer)
+    result = channel(url).send(chat("text"), delivery_id="d1")
+    assert (result.outcome, result.detail) == (outcome, detail)
+    assert result.retry_after == (timedelta(seconds=30) if answer.headers else None)
+
+
+def test_many_messages_to_slack_do_not_wait_for_each_other(world: Elsewhere) -> None:
+    desk = channel(SLACK)
+    outcomes = {desk.send(chat(str(n)), delivery_id="d1").outcome for n in range(20)}
+    assert outcomes == {Outcome.SENT}
+    assert world.received[-1].at - world.received[0].at < 1.2  # Apprise's own pace would be 1.2 s between two
+    assert world.connections == 1
+
+
+def test_an_sms_reaches_twilio_as_it_is(world: Elsewhere) -> None:
+    world.answer(Answer(201, b'{"sid": "SM1", "status": "queued", "error_code": null}'))
+    text = "No-show fee: Abc Test, 10:00 AM, *25.00* USD & <more>"
+    assert channel(TWILIO, PHONE).send(sms(text), delivery_id="d1").outcome is Outcome.SENT
+    assert world.meant == ["https://api.twilio.com"]
+    assert world.received[0].form == {"Body": text, "From": "+12065550111", "To": PHONE}
+
+
+def test_a_chat_message_reaches_a_telephone_without_mark_up(world: Elsewhere) -> None:
+    channel(TWILIO, PHONE).send(chat("**Abc** missed [Yoga](https://example.com)", ""), delivery_id="d1")
+    assert world.received[0].form["Body"] == "Abc missed Yoga (https://example.com)"
+
+
+def test_what_twilio_refuses_is_told_without_number_and_account(world: Elsewhere) -> None:
+    world.answer(Answer(400, f'{{"code": 21211, "message": "The number {PHONE} of AC{"a" * 32}"}}'.encode()))
+    result = channel(TWILIO, PHONE).send(sms("text"), delivery_id="d1")
+    assert result.outcome is Outcome.PERMANENT
+    assert result.detail == 'HTTP 400: {"code": 21211, "message": "The number *** of ***"}'
+
+
+@pytest.mark.parametrize(
+    ("url", "answer", "outcome"),
+    [
+        ("vonage://AC123456:secretsecret@12065550111", {"messages": [{"status": "0"}]}, Outcome.SENT),
+        ("vonage://AC123456:secretsecret@12065550111", {"messages": [{"status": "4"}]}, Outcome.BLOCKED),
+        ("vonage://AC123456:secretsecret@12065550111", {"messages": [{"status": "1"}]}, Outcome.TEMPORARY),
+        ("clicksend://user:key@", {"data": {"messages": [{"status": "SUCCESS"}]}}, Outcome.SENT),
+        (
+            "clicksend://user:key@",
+            {"data": {"messages": [{"status": "INVALID_RECIPIENT"}]}},
+            Outcome.PERMANENT,
+        ),
+    ],
+)
+def test_a_200_of_an_sms_service_is_read(
+    world: Elsewhere, url: str, answer: object, outcome: Outcome
+) -> None:
+    world.answer(Answer(200, json.dumps(answer).encode()))
+    assert channel(url, PHONE).send(sms("text"), delivery_id="d1").outcome is outcome
+    assert "12065550100" in world.received[0].body.decode()
+
+
+def test_discord_s_own_second_try_after_a_429_does_not_happen(world: Elsewhere) -> None:
+    world.answer(
+        Answer(
+            429, b'{"retry_after": 2.5}', {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "4102444800"}
+        )
+    )
+    hook = channel("discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js")
+    results = [hook.send(chat("text"), delivery_id="d1") for _ in range(2)]
+    assert [result.outcome for result in results] == [Outcome.TEMPORARY] * 2
+    assert results[0].retry_after == timedelta(seconds=2.5)
+    assert len(world.received) == 2
+
+
+def test_a_service_without_markdown_gets_words(world: Elsewhere) -> None:
+    world.answer(Answer(200, b"{}"))
+    outcome = channel("ntfy://localhost/topic").send(chat("**Abc** R\\&D"), delivery_id="d1").outcome
+    assert outcome is Outcome.SENT
+    assert world.received[0].json["message"] == "Abc R&D"
