@@ -62,6 +62,15 @@ class Verdict:
     refused: dict[int, int]
     integrity: str
 
+    @property
+    def in_words(self) -> str:
+        """The figures on one line."""
+        return (
+            f"tried {self.tried}, acknowledged {self.acknowledged}, sent {self.sent}, lost {len(self.lost)}, "
+            f"unexpected {len(self.unexpected)}, doubled {self.doubled} (of at most {self.unknown}), "
+            f"integrity {self.integrity}"
+        )
+
 
 class Client:
     """Posts numbered events over several connections while there is a daemon."""
@@ -168,8 +177,10 @@ class Run:
     def _wait_until_idle(self) -> None:
         """Wait until everything acknowledged has arrived, or nothing arrives any more."""
         came = -1
-        while len(self.sink.received) > came and not self.sink.wait_until(self._all_arrived, 5):
-            came = len(self.sink.received)
+        while came < (now := len(self.sink.received)):
+            came = now
+            if self.sink.wait_until(self._all_arrived, 5):
+                return
 
     def _all_arrived(self, received: list[Received]) -> bool:
         enough = len(received) >= len(self.ledger.acknowledged)
@@ -186,9 +197,9 @@ def test_nothing_acknowledged_is_lost_however_often_the_daemon_is_killed(tmp_pat
         for _ in range(KILLS):
             run.live_and_die()
         verdict = run.check()
-    sys.stdout.write(f"\n{KILLS} kills, seed {SEED}: {verdict}\n")
-    assert verdict.lost == []
-    assert verdict.unexpected == []
+    sys.stdout.write(f"\n{KILLS} kills, seed {SEED}: {verdict.in_words}\n")
+    assert not verdict.lost[:10]
+    assert not verdict.unexpected[:10]
     assert verdict.doubled <= verdict.unknown
     assert verdict.refused == {}
     assert verdict.integrity == "ok"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,13 @@ from zennotify.web.admin import Admin
 
 @asynccontextmanager
 async def admin(checks: dict[str, str | None] | None = None) -> AsyncIterator[Admin]:
-    metrics = Metrics()
-    site = Admin(readiness=lambda: checks or {}, metrics=metrics.text)
+    async def readiness() -> dict[str, str | None]:
+        return checks or {}
+
+    async def metrics() -> bytes:
+        return Metrics().text()
+
+    site = Admin(readiness=readiness, metrics=metrics)
     await site.start(Address(host="127.0.0.1", port=0))
     try:
         yield site
@@ -74,10 +80,10 @@ async def test_answers_do_not_name_the_software() -> None:
 
 
 async def test_mistake_of_ours_is_told_by_its_type_only(caplog: pytest.LogCaptureFixture) -> None:
-    def broken() -> dict[str, str | None]:
+    async def broken() -> Any:
         raise LookupError("canary")
 
-    site = Admin(readiness=broken, metrics=lambda: b"")
+    site = Admin(readiness=broken, metrics=broken)
     await site.start(Address(host="127.0.0.1", port=0))
     answer = await get(site, "/readyz")
     await site.stop()
