@@ -78,7 +78,7 @@ def _unprivileged_user() -> str | None:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """An empty database."""
-    import psycopg  # noqa: PLC0415 - an extra that not every machine has
+    import psycopg
 
     name = f"t{os.urandom(6).hex()}"
     parameters = dict(part.split("=") for part in postgres_server.split("&"))

@@ -7,6 +7,7 @@ Under systemd each line carries its priority for the journal; elsewhere the time
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import logging.handlers
 import os
@@ -16,6 +17,8 @@ from collections.abc import Iterable
 from typing import TextIO
 
 _MOST_WAITING = 10_000
+#: Seconds that the end of the program waits for a stream that nobody reads.
+_LONGEST_STOP = 5.0
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
 
@@ -24,8 +27,8 @@ def set_up(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_JournalFormatter() if _is_journal(stream) else _PlainFormatter())
-    waiting: queue.Queue[logging.LogRecord] = queue.Queue(_MOST_WAITING)
-    listener = logging.handlers.QueueListener(waiting, handler)
+    waiting: queue.Queue[logging.LogRecord | None] = queue.Queue(_MOST_WAITING)
+    listener = _Listener(waiting, handler)
     logger = logging.getLogger("zennotify")
     for old in list(logger.handlers):
         logger.removeHandler(old)
@@ -53,6 +56,21 @@ def lines(logger: logging.Logger, texts: Iterable[str]) -> None:
     """Log several lines at once: one record for a whole batch costs a tenth of one for each."""
     if text := "\n".join(texts):
         logger.info("%s", text)
+
+
+class _Listener(logging.handlers.QueueListener):
+    """Ends in bounded time: the library's raises when the queue is full, and waits for ever for its stream."""
+
+    def __init__(self, waiting: queue.Queue[logging.LogRecord | None], handler: logging.Handler) -> None:
+        super().__init__(waiting, handler)
+        self._waiting = waiting
+
+    def stop(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            with contextlib.suppress(queue.Full):
+                self._waiting.put(None, timeout=_LONGEST_STOP)
+                thread.join(_LONGEST_STOP)
 
 
 class _DroppingQueueHandler(logging.handlers.QueueHandler):

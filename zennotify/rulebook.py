@@ -156,7 +156,15 @@ class Rulebook:
             self._metrics.template_errors.labels(claimed.rule).inc()
             logger.error("delivery=%s rule=%s template failed: %s", claimed.id, claimed.rule, problem)  # noqa: TRY400 - as above
             title = names["rule"].get("description") or claimed.rule
-            return fallback(form, names, short_id=short_id, problem=problem, title=title)
+            return fallback(
+                form,
+                names,
+                short_id=short_id,
+                problem=problem,
+                title=title,
+                time_zone=self._surroundings.time_zone,
+                locale=self._surroundings.locale,
+            )
 
     def _set_of(self, rules_hash: str) -> CompiledRules:
         compiled = self._compiled

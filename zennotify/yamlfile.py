@@ -8,7 +8,6 @@ bounded before anything is built.  No message repeats a value: it may be a secre
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -172,13 +171,6 @@ def load(text: bytes, name: str) -> Document:
     if builder.problems:
         raise ConfigError(sorted(builder.problems))
     return Document(name, value, root, lines)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return "; did you mean `x`?" for the nearest of the known names, or nothing."""
-    by_fold = {candidate.casefold(): candidate for candidate in known}
-    near = difflib.get_close_matches(name.casefold()[:100], by_fold, n=1, cutoff=0.6)
-    return f"; did you mean `{by_fold[near[0]]}`?" if near else ""
 
 
 def kind(value: object) -> str:

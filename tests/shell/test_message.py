@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import html
 import re
 import warnings
@@ -19,7 +21,10 @@ from hypothesis import strategies as st
 
 from zennotify.core.model import Code, Form, Message, Placeholder, TimeText, YesNo, Zone
 from zennotify.errors import MessageError
-from zennotify.message import TemplateProblem, Templates, fallback
+from zennotify import message as messages
+from zennotify.message import TemplateProblem, Templates
+
+fallback = partial(messages.fallback, time_zone="UTC", locale="en-US")
 
 FOLDER = Path(__file__).parent.parent / "data" / "templates"
 FILES = {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.j2"))}
@@ -252,7 +257,7 @@ LOAD = {
     "an unknown filter with a near name": (
         "\n{{ data.x|locl }}",
         2,
-        "unknown filter `locl`, did you mean `local`?",
+        "unknown filter `locl`; did you mean `local`?",
     ),
     "the attr filter": ('{{ ""|attr("__class__") }}', 1, "unknown filter `attr`"),
     "globals through lipsum": (
@@ -263,7 +268,7 @@ LOAD = {
     "include with ..": (
         '{% include "../footer.j2" %}',
         1,
-        "no template `../footer.j2`, did you mean `footer.j2`?",
+        "no template `../footer.j2`; did you mean `footer.j2`?",
     ),
     "include of what is not there": ('{% include "/etc/passwd" %}', 1, "no template `/etc/passwd`"),
     "include of a value": (
@@ -300,7 +305,7 @@ LOAD = {
     "an unknown block": (
         "{% block body %}a{% endblock %}\n{% block titel %}a{% endblock %}",
         2,
-        "unknown block `titel`, did you mean `title`?",
+        "unknown block `titel`; did you mean `title`?",
     ),
     "an unknown block without a near name": (
         "{% block footer %}a{% endblock %}{% block body %}a{% endblock %}",
@@ -367,7 +372,7 @@ def test_all_problems_of_all_templates_are_shown_at_once() -> None:
         ("a.j2", 1, "`a.j2` uses itself by way of `c.j2`"),
         ("b.j2", 1, "unknown filter `nope`"),
         ("b.j2", 2, "`data.__y` cannot be used: names that begin with `_` are private"),
-        ("b.j2", 3, "unknown test `nope`, did you mean `none`?"),
+        ("b.j2", 3, "unknown test `nope`; did you mean `none`?"),
         ("c.j2", 1, "`c.j2` uses itself by way of `a.j2`"),
         ("self.j2", 2, "`self.j2` uses itself by way of `self.j2`"),
     ]
@@ -387,7 +392,7 @@ RUN = {
     "a missing field": ("{{ data.guest.nope }}", "message:1: no field `data.guest.nope`"),
     "a missing field in a test": ("a\n\n{% if data.nope %}b{% endif %}", "message:3: no field `data.nope`"),
     "a missing field in a loop": ("{% for x in data.nope %}b{% endfor %}", "message:1: no field `data.nope`"),
-    "a missing name": ("{{ geust.name }}", "message:1: no name `geust`, did you mean `guest`?"),
+    "a missing name": ("{{ geust.name }}", "message:1: no name `geust`; did you mean `guest`?"),
     "division by zero": ("{{ 1/0 }}", "message:1: divides by zero"),
     "range over the limit": (
         "{% for i in range(1000000000) %}x{% endfor %}",

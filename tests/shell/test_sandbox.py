@@ -212,7 +212,7 @@ FORBIDDEN = {
     ),
     "map any filter": ("{{ data.items|map(data.fee) }}", "load: `map` needs the name of a filter in quotes"),
     "map our filter": ('{{ data.items|map("\\0loop") }}', "load: unknown filter `\0loop`"),
-    "map unknown": ('{{ data.items|map("upperr") }}', "load: unknown filter `upperr`, did you mean `upper`?"),
+    "map unknown": ('{{ data.items|map("upperr") }}', "load: unknown filter `upperr`; did you mean `upper`?"),
     "select unknown": ('{{ data.items|select("foo") }}', "load: unknown test `foo`"),
     "selectattr field": (
         "{{ data.items|selectattr(data.fee) }}",

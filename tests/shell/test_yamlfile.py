@@ -13,7 +13,8 @@ import yaml
 
 from zennotify import yamlfile
 from zennotify.errors import ConfigError
-from zennotify.yamlfile import did_you_mean, load, parse_duration
+from zennotify.spelling import did_you_mean
+from zennotify.yamlfile import load, parse_duration
 
 Load = Callable[[bytes, str], yamlfile.Document]
 

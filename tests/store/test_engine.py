@@ -51,7 +51,9 @@ def new_event(id_: str = "e1") -> NewEvent:
 @contextmanager
 def other_process(url: str) -> Iterator[subprocess.Popen[str]]:
     """A process that has opened the store and waits until its input ends; then it closes the store."""
-    script = f"import sys; from zennotify.store import Store; s = Store.open({url!r}); print('open', flush=True); "
+    script = (
+        f"import sys; from zennotify.store import Store; s = Store.open({url!r}); print('open', flush=True); "
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", script + "sys.stdin.read(); s.close()"],
         stdin=subprocess.PIPE,
@@ -108,7 +110,9 @@ def test_a_fresh_store_is_clean_and_one_that_was_closed_too(path: Path) -> None:
 
 def test_a_store_that_could_not_be_opened_is_free_again(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("CREATE TABLE alembic_version (version_num); INSERT INTO alembic_version VALUES ('9')")
+        connection.executescript(
+            "CREATE TABLE alembic_version (version_num); INSERT INTO alembic_version VALUES ('9')"
+        )
     for _ in range(2):
         with pytest.raises(StoreError, match="newer zennotify"):
             Store.open(url_of(path))
@@ -254,7 +258,8 @@ def test_the_text_of_a_failed_statement_holds_nothing_of_a_guest(store_url: str)
     def twice(transaction: Transaction) -> None:
         for _ in range(2):
             transaction._connection.execute(
-                text("INSERT INTO rule_sets (hash, sources, used_at) VALUES ('h', :sources, 0)"), {"sources": SECRET}
+                text("INSERT INTO rule_sets (hash, sources, used_at) VALUES ('h', :sources, 0)"),
+                {"sources": SECRET},
             )
 
     with closing(Store.open(store_url)) as store, pytest.raises(DBAPIError) as raised:

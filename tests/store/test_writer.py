@@ -92,7 +92,7 @@ async def started(*asks: Awaitable[Any]) -> list[asyncio.Task[Any]]:
     """Tasks that have come as far as their ask."""
     tasks = [asyncio.ensure_future(ask) for ask in asks]
     await asyncio.wait(tasks, timeout=0)
-    return tasks  # type: ignore[return-value]
+    return tasks
 
 
 async def in_thread(function: Callable[..., Any], *args: Any) -> Any:
@@ -117,7 +117,9 @@ async def test_all_that_waits_becomes_one_transaction(store: Store, commits: Com
     assert len(kept(store)) == 200
 
 
-async def test_a_transaction_takes_the_oldest_and_no_more_than_the_most(store: Store, commits: Commits) -> None:
+async def test_a_transaction_takes_the_oldest_and_no_more_than_the_most(
+    store: Store, commits: Commits
+) -> None:
     taken: list[list[str]] = []
 
     def note(_transaction: Transaction, items: list[str]) -> list[None]:
@@ -207,7 +209,7 @@ async def test_a_thread_may_ask_and_wait(store: Store) -> None:
     lane = events_lane(store.writer)
     store.writer.start()
     assert await in_thread(lane.ask_and_wait, "e") == "kept e"
-    with pytest.raises(ValueError, match="^bad$"):
+    with pytest.raises(ValueError, match=r"^bad$"):
         await in_thread(lane.ask_and_wait, "bad")
 
 
@@ -255,7 +257,7 @@ async def test_an_item_that_fails_fails_alone(store: Store) -> None:
         committed=lambda items, _answers: committed.append(items),
         failed=lambda items, error: failed.append((items, str(error))),
     )
-    other = store.writer.lane(lambda _transaction, items: items, rank=Rank.CLAIMS, most=5)
+    other = store.writer.lane(_echo, rank=Rank.CLAIMS, most=5)
     tasks = await started(lane.ask("a"), lane.ask("bad"), lane.ask("c"), other.ask("claim"))
     store.writer.start()
     first, error, last, claim = await answers(tasks)
@@ -270,7 +272,9 @@ async def test_a_call_that_fails_tells_its_caller_and_the_writer_goes_on(store: 
     store.writer.start()
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(DBAPIError):
-            await store.writer.call(lambda transaction: transaction._connection.execute(text("SELECT nonsense")))
+            await store.writer.call(
+                lambda transaction: transaction._connection.execute(text("SELECT nonsense"))
+            )
         await store.writer.call(Transaction.add_events, [new_event("e")])
     assert kept(store) == {"e"}
 
@@ -358,9 +362,9 @@ async def test_who_asks_after_the_end_is_told_at_once(store: Store) -> None:
     store.writer.start()
     await in_thread(store.writer.stop)
     async with asyncio.timeout(PATIENCE):
-        with pytest.raises(StoreUnavailable, match="^the store is closed$"):
+        with pytest.raises(StoreUnavailable, match=r"^the store is closed$"):
             await lane.ask("late")
-        with pytest.raises(StoreUnavailable, match="^the store is closed$"):
+        with pytest.raises(StoreUnavailable, match=r"^the store is closed$"):
             await store.writer.call(Transaction.add_events, [])
     with pytest.raises(StoreUnavailable):
         await in_thread(lane.ask_and_wait, "late")
@@ -387,13 +391,13 @@ def _raise_store_error(_transaction: Transaction, _items: list[str]) -> list[Non
 
 
 async def test_a_damaged_store_ends_the_writer_and_everybody_is_told(store: Store) -> None:
-    died = asyncio.get_running_loop().create_future()
-    loop = asyncio.get_running_loop()
-    store.writer.on_death = lambda error: loop.call_soon_threadsafe(died.set_result, error)
+    died = _death_of(store.writer)
     events = events_lane(store.writer)
     broken = store.writer.lane(_raise_store_error, rank=Rank.SETTLES, most=1)
-    rest = store.writer.lane(lambda _transaction, items: items, rank=Rank.REST, most=1)
-    tasks = await started(events.ask("e"), *(broken.ask("x") for _ in range(3)), *(rest.ask("x") for _ in range(3)))
+    rest = store.writer.lane(_echo, rank=Rank.REST, most=1)
+    tasks = await started(
+        events.ask("e"), *(broken.ask("x") for _ in range(3)), *(rest.ask("x") for _ in range(3))
+    )
     store.writer.start()
     thread = asyncio.ensure_future(in_thread(rest.ask_and_wait, "x"))
     told = await answers([*tasks, thread])
@@ -408,9 +412,7 @@ async def test_a_hook_that_raises_ends_the_writer(store: Store) -> None:
     def give_up(_items: list[str], error: Exception) -> None:
         raise error
 
-    loop = asyncio.get_running_loop()
-    died = loop.create_future()
-    store.writer.on_death = lambda error: loop.call_soon_threadsafe(died.set_result, error)
+    died = _death_of(store.writer)
     lane = events_lane(store.writer, failed=give_up)
     lane.put("bad")
     store.writer.start()
@@ -422,9 +424,7 @@ async def test_a_transaction_that_can_never_begin_ends_the_writer(store: Store) 
     def on_begin(_connection: object) -> None:
         raise RuntimeError("a bug")
 
-    loop = asyncio.get_running_loop()
-    died = loop.create_future()
-    store.writer.on_death = lambda error: loop.call_soon_threadsafe(died.set_result, error)
+    died = _death_of(store.writer)
     lane = events_lane(store.writer)
     event.listen(store._engine, "begin", on_begin)
     [task] = await started(lane.ask("e"))
@@ -455,7 +455,10 @@ def _sqlite_error(name: str) -> sqlite3.Error:
 
 
 PASSING = [
-    *(_sqlite_error(f"SQLITE_{name}") for name in ("FULL", "BUSY", "BUSY_SNAPSHOT", "IOERR_WRITE", "READONLY")),
+    *(
+        _sqlite_error(f"SQLITE_{name}")
+        for name in ("FULL", "BUSY", "BUSY_SNAPSHOT", "IOERR_WRITE", "READONLY")
+    ),
     psycopg.errors.DiskFull("text"),
     psycopg.errors.TooManyConnections("text"),
     psycopg.errors.AdminShutdown("text"),
@@ -479,7 +482,11 @@ OURS = [
 
 
 def _wrapped(error: Exception) -> DBAPIError:
-    kind = OperationalError if isinstance(error, (sqlite3.OperationalError, psycopg.OperationalError)) else ProgrammingError
+    kind = (
+        OperationalError
+        if isinstance(error, (sqlite3.OperationalError, psycopg.OperationalError))
+        else ProgrammingError
+    )
     return kind("statement", {}, error)
 
 
@@ -489,7 +496,9 @@ def _translated(error: DBAPIError) -> Exception:
     return raised.value
 
 
-@pytest.mark.parametrize("error", PASSING, ids=lambda error: getattr(error, "sqlite_errorname", type(error).__name__))
+@pytest.mark.parametrize(
+    "error", PASSING, ids=lambda error: getattr(error, "sqlite_errorname", type(error).__name__)
+)
 def test_what_may_pass_is_unavailable(error: Exception) -> None:
     assert type(_translated(_wrapped(error))) is StoreUnavailable
 
@@ -499,7 +508,9 @@ def test_what_cannot_be_trusted_any_more_is_fatal(error: Exception) -> None:
     assert type(_translated(_wrapped(error))) is StoreError
 
 
-@pytest.mark.parametrize("error", OURS, ids=lambda error: getattr(error, "sqlite_errorname", type(error).__name__))
+@pytest.mark.parametrize(
+    "error", OURS, ids=lambda error: getattr(error, "sqlite_errorname", type(error).__name__)
+)
 def test_what_is_our_own_fault_is_not_taken_for_the_stores(error: Exception) -> None:
     wrapped = _wrapped(error)
     assert _translated(wrapped) is wrapped
@@ -511,6 +522,22 @@ def test_a_connection_that_broke_may_be_made_anew() -> None:
 
 
 # --- means ------------------------------------------------------------------------------------------------
+
+
+def _echo(_transaction: Transaction, items: list[str]) -> list[str]:
+    return items
+
+
+def _death_of(writer: Writer) -> asyncio.Future[Exception]:
+    """What the writer will say it died of."""
+    loop = asyncio.get_running_loop()
+    died: asyncio.Future[Exception] = loop.create_future()
+
+    def on_death(error: Exception) -> None:
+        loop.call_soon_threadsafe(died.set_result, error)
+
+    writer.on_death = on_death
+    return died
 
 
 def _keep_big(transaction: Transaction, ids: list[str]) -> list[str]:

@@ -21,7 +21,9 @@ def meant(event_type: str, data: dict[str, Any], class_times: Zone = Zone.CENTER
     return data
 
 
-@pytest.mark.parametrize("spelling", ["AppointmentGroup.Status", "appointmentgroup.status", "APPOINTMENTGROUP.STATUS"])
+@pytest.mark.parametrize(
+    "spelling", ["AppointmentGroup.Status", "appointmentgroup.status", "APPOINTMENTGROUP.STATUS"]
+)
 def test_label_is_the_catalogs_spelling(spelling: str) -> None:
     assert label(spelling) == "AppointmentGroup.Status"
 
@@ -44,7 +46,11 @@ def test_every_sample_is_of_a_type_that_is_listed() -> None:
     known = {name.casefold() for name in EVENT_TYPES}
     unlisted = {name for name in sample_names() if name.casefold() not in known}
     # Variants of a listed type, and one whose name Zenoti does not tell.
-    assert unlisted == {"AppointmentGroup.Updated.empty", "Appointment.Feedback.v1", "Appointment.Feedback.v2"}
+    assert unlisted == {
+        "AppointmentGroup.Updated.empty",
+        "Appointment.Feedback.v1",
+        "Appointment.Feedback.v2",
+    }
 
 
 @pytest.mark.parametrize("event_type", ["AppointmentGroup.Status", "appointmentgroup.STATUS"])
@@ -75,7 +81,9 @@ def test_times_of_every_appointment_know_their_zone(event_type: str) -> None:
 @pytest.mark.parametrize("class_times", Zone)
 @pytest.mark.parametrize("event_type", ["Class.Schedule.Created", "class.schedule.cancelled"])
 def test_times_of_a_class_are_meant_as_the_setting_says(event_type: str, class_times: Zone) -> None:
-    data = meant(event_type, {"start_time": "2022-03-21T15:15:00", "recurrence_start_time": None}, class_times)
+    data = meant(
+        event_type, {"start_time": "2022-03-21T15:15:00", "recurrence_start_time": None}, class_times
+    )
     assert isinstance(data["start_time"], TimeText)
     assert data["start_time"].zone is class_times
     assert data["recurrence_start_time"] is None
@@ -106,7 +114,9 @@ def test_other_events_are_left_as_sent(event_type: str) -> None:
 
 
 def test_the_codes_are_the_documented_ones() -> None:
-    assert {number: Code(number, APPOINTMENT_GROUP_STATUS).word for number in (-2, -1, 0, 1, 2, 4, 21, 3)} == {
+    assert {
+        number: Code(number, APPOINTMENT_GROUP_STATUS).word for number in (-2, -1, 0, 1, 2, 4, 21, 3)
+    } == {
         -2: "NoShow",
         -1: "Cancelled",
         0: "New",
@@ -137,7 +147,9 @@ json_values = st.recursive(
 
 
 @given(
-    st.sampled_from(["AppointmentGroup.Created", "AppointmentGroup.Status", "Class.Schedule.Updated", "Other"]),
+    st.sampled_from(
+        ["AppointmentGroup.Created", "AppointmentGroup.Status", "Class.Schedule.Updated", "Other"]
+    ),
     st.dictionaries(names, json_values, max_size=5),
 )
 def test_meaning_changes_nothing_that_is_sent_on(event_type: str, data: dict[str, Any]) -> None:

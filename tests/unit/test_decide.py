@@ -66,7 +66,9 @@ def test_when_is_asked_only_where_match_holds() -> None:
 
 
 def test_when_sees_the_names_of_the_event() -> None:
-    rule = make_rule(when=lambda names: bool(names["event"]["type"] == "Class.Booking.NoShow" and names["data"]["x"]))
+    rule = make_rule(
+        when=lambda names: bool(names["event"]["type"] == "Class.Booking.NoShow" and names["data"]["x"])
+    )
     assert reasons([rule], {"x": 1}) == {"r": Reason.NOTIFIED}
 
 
@@ -204,7 +206,8 @@ def test_the_same_event_is_decided_the_same_and_each_rule_has_at_most_one_reason
         make_rule(f"r{n}", match=match, when=outcomes[when], enabled=on, once=make_once(per) if per else None)
         for n, (when, on, per, match) in enumerate(rules)
     ]
-    now, windows = START, {}
+    now = START
+    windows: Windows = {}
     for id_, gap in arrivals:
         now += timedelta(minutes=gap)
         decisions, changed = decide(made, {"id": id_}, windows, now)

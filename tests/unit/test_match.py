@@ -386,7 +386,10 @@ def test_regex_search_is_the_one_that_was_given() -> None:
         ({}, "no operator is given; write a value, a list of values, or e.g. {gt: 5}"),
         ([["a"]], "a list of values has plain values in it: text, numbers, yes, no or null"),
         ([{"gt": 5}], "a list of values has plain values in it: text, numbers, yes, no or null"),
-        ({"not": []}, "an empty list can never match; name the values, or use `empty: true` for an empty list"),
+        (
+            {"not": []},
+            "an empty list can never match; name the values, or use `empty: true` for an empty list",
+        ),
         ({"not": {}}, "no operator is given; write a value, a list of values, or e.g. {gt: 5}"),
         (
             {"above": 5},
@@ -425,7 +428,9 @@ json_values = st.recursive(
     | st.integers()
     | st.floats()
     | st.text(max_size=12)
-    | st.sampled_from(["Yes", "no", "5", "-2", "2024-07-25", "9999-12-31T23:59:59-05:00", "noshow", "", "\ud800"])
+    | st.sampled_from(
+        ["Yes", "no", "5", "-2", "2024-07-25", "9999-12-31T23:59:59-05:00", "noshow", "", "\ud800"]
+    )
     | st.sampled_from([NO_SHOW, YesNo("Yes"), TimeText(MOMENT, Zone.CENTER)]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=8,

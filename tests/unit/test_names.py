@@ -71,7 +71,10 @@ def test_documented_booking_names_guest_centre_group_and_invoice() -> None:
         "last_name": "test",
         "email": "aa@swd.wed",
     }
-    assert (made["center"]["id"], made["center"]["name"]) == ("1aab4fd2-2ff3-4ede-bca2-74aa2ccb54b6", "Bellevue")
+    assert (made["center"]["id"], made["center"]["name"]) == (
+        "1aab4fd2-2ff3-4ede-bca2-74aa2ccb54b6",
+        "Bellevue",
+    )
     assert made["group"]["id"] == "883ce749-12a8-497b-bc50-2c3206c50e91"
     assert made["group"]["services"] == ["Laser Hair - Male"]
     assert made["group"]["start"] == TimeText("2024-07-25T16:15:00", Zone.UTC)
@@ -138,8 +141,16 @@ def test_a_guest_is_known_by_id_alone() -> None:
 def test_a_group_starts_with_its_first_appointment_and_lists_all_services() -> None:
     data: dict[str, Any] = {
         "appointments": [
-            {"service_name": "Cut", "start_time": "2024-07-25T17:15:00", "start_time_in_center": "2024-07-25T10:15:00"},
-            {"service_name": "Wash", "start_time": "2024-07-25T16:15:00", "start_time_in_center": "2024-07-25T09:15:00"},
+            {
+                "service_name": "Cut",
+                "start_time": "2024-07-25T17:15:00",
+                "start_time_in_center": "2024-07-25T10:15:00",
+            },
+            {
+                "service_name": "Wash",
+                "start_time": "2024-07-25T16:15:00",
+                "start_time_in_center": "2024-07-25T09:15:00",
+            },
             {"service_name": None, "start_time": None},
             "not an appointment",
         ]
@@ -155,7 +166,12 @@ def test_a_group_starts_with_its_first_appointment_and_lists_all_services() -> N
 
 def test_a_group_without_appointments_has_no_services_and_no_start() -> None:
     group = names(appointments=[], appointment_group_id="g")["group"]
-    assert (group["id"], group["services"], group["start"], group["start_in_center"]) == ("g", None, None, None)
+    assert (group["id"], group["services"], group["start"], group["start_in_center"]) == (
+        "g",
+        None,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,7 +208,16 @@ def test_a_message_does_not_change_what_rules_see() -> None:
 keys = st.sampled_from(
     [
         *("guest", "guest_id", "center", "center_id", "center_Name", "session_id", "sesion_id", "class_name"),
-        *("appointments", "start_time", "service_name", "invoice_id", "name", "id", "first_name", "last_name"),
+        *(
+            "appointments",
+            "start_time",
+            "service_name",
+            "invoice_id",
+            "name",
+            "id",
+            "first_name",
+            "last_name",
+        ),
     ]
 )
 json_values = st.recursive(

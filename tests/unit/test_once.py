@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -115,7 +116,9 @@ texts = st.text(alphabet='ab",[]\\ ', min_size=1, max_size=5).filter(lambda text
 @given(st.lists(texts, min_size=1, max_size=3), st.lists(texts, min_size=1, max_size=3))
 def test_composite_keys_are_equal_only_when_every_part_is(one: list[str], other: list[str]) -> None:
     def composite(parts: list[str]) -> WindowKey | None:
-        return key(*(f"data.p{n}" for n in range(len(parts))), **{f"p{n}": part for n, part in enumerate(parts)})
+        return key(
+            *(f"data.p{n}" for n in range(len(parts))), **{f"p{n}": part for n, part in enumerate(parts)}
+        )
 
     assert (composite(one) == composite(other)) is (one == other)
 
@@ -140,6 +143,6 @@ def test_at_most_one_message_passes_per_period_and_none_is_forgotten(gaps: list[
         told += held_back
         if passes:
             passed.append(now)
-    assert all(later - earlier >= once.period for earlier, later in zip(passed, passed[1:], strict=False))
+    assert all(later - earlier >= once.period for earlier, later in pairwise(passed))
     waiting = window.held if window else 0
     assert len(passed) + told + waiting == len(gaps)

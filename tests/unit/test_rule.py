@@ -51,7 +51,9 @@ def test_one_of_several_types_is_enough() -> None:
     assert not rule.listens_to("guest.updated")
 
 
-@pytest.mark.parametrize("event_type", ["Class.Booking.NoShow", "class.booking.noshow", "CLASS.BOOKING.NOSHOW"])
+@pytest.mark.parametrize(
+    "event_type", ["Class.Booking.NoShow", "class.booking.noshow", "CLASS.BOOKING.NOSHOW"]
+)
 def test_event_types_are_compared_without_case(event_type: str) -> None:
     rules = rule_set(make_rule("exact"), make_rule("glob", "class.*"), make_rule("other", "guest.*"))
     assert found(rules, event_type, make_names()) == ["exact", "glob"]
@@ -132,7 +134,25 @@ def test_spellings_of_a_type_share_one_place_in_memory() -> None:
 
 
 values = st.sampled_from(
-    [None, True, False, 0, 1, 2.0, "1", "2", "Yes", "no", "a", " A ", "b", "", Code(1, {1: "a"}), ["a", 1], {"x": 1}]
+    [
+        None,
+        True,
+        False,
+        0,
+        1,
+        2.0,
+        "1",
+        "2",
+        "Yes",
+        "no",
+        "a",
+        " A ",
+        "b",
+        "",
+        Code(1, {1: "a"}),
+        ["a", 1],
+        {"x": 1},
+    ]
 )
 wanteds = (
     st.sampled_from([None, True, False, 0, 1, 2, "1", "yes", "a", "b", ""])
@@ -160,9 +180,7 @@ data_strategy = st.fixed_dictionaries(
 def test_the_index_finds_what_asking_every_rule_finds(
     written: list[tuple[list[str], dict[str, Any]]], event_type: str, data: dict[str, Any]
 ) -> None:
-    rules = [
-        make_rule(f"r{number}", *events, match=match) for number, (events, match) in enumerate(written)
-    ]
+    rules = [make_rule(f"r{number}", *events, match=match) for number, (events, match) in enumerate(written)]
     names = make_names(**data)
     one_by_one = [rule.id for rule in rules if rule.listens_to(event_type.casefold()) and rule.matches(names)]
     candidates = list(rule_set(*rules).candidates(event_type, names))

@@ -10,13 +10,18 @@ import pytest
 
 from tests.fakes import START
 from zennotify.core.model import Zone, as_utc, read_time
-from zennotify.zenoti.event import event_key, make_event, reopen
 from zennotify.zenoti.envelope import Envelope, read_envelope
+from zennotify.zenoti.event import event_key, make_event, reopen
 from zennotify.zenoti.sample import load_sample, sample_names, stamp
 
 #: 22:43 in UTC, when hardly anybody has an appointment.
 LATE = datetime(2026, 11, 3, 22, 43, 17, 123456, tzinfo=UTC)
-TIMED = ("AppointmentGroup.Created", "AppointmentGroup.Updated", "Class.Schedule.Created", "Class.Schedule.Cancelled")
+TIMED = (
+    "AppointmentGroup.Created",
+    "AppointmentGroup.Updated",
+    "Class.Schedule.Created",
+    "Class.Schedule.Cancelled",
+)
 
 
 def body(name: str) -> bytes:
@@ -63,11 +68,13 @@ def test_an_event_made_at_arrival_is_the_one_that_is_opened_again() -> None:
     arrived = make_event(envelope, START, Zone.CENTER)
     opened = reopen(body("AppointmentGroup.Created"), START, Zone.CENTER)
     assert arrived == opened
-    assert type(arrived.data["appointments"][0]["start_time"]) is type(opened.data["appointments"][0]["start_time"])
+    assert type(arrived.data["appointments"][0]["start_time"]) is type(
+        opened.data["appointments"][0]["start_time"]
+    )
 
 
 def test_a_body_that_is_no_event_cannot_be_opened() -> None:
-    with pytest.raises(ValueError, match="^this body is no event: bad_json$"):
+    with pytest.raises(ValueError, match=r"^this body is no event: bad_json$"):
         reopen(b"{", START, Zone.CENTER)
 
 
@@ -78,7 +85,10 @@ def test_a_sample_is_found_without_case() -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("Class.Booking.NoShw", "there is no sample 'Class.Booking.NoShw'; did you mean Class.Booking.NoShow?"),
+        (
+            "Class.Booking.NoShw",
+            "there is no sample 'Class.Booking.NoShw'; did you mean Class.Booking.NoShow?",
+        ),
         ("../samples/AppointmentGroup.Status", None),
         ("xyz", None),
     ],

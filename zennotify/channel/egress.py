@@ -8,8 +8,9 @@ one adapter below all sessions; it acts only within an attempt (attempt.py), to 
 from __future__ import annotations
 
 import io
+import os
 import socket
-from functools import cache
+from functools import cache, lru_cache
 from http.client import HTTPException, HTTPResponse
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.utils import get_environ_proxies
 from typing_extensions import override
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -52,6 +54,7 @@ class _Bounded(HTTPConnection):
 
     response_class = _Answer
     _used = 0.0
+    _held: list[bytes] | None = None
 
     @override
     def _new_conn(self) -> socket.socket:
@@ -66,10 +69,21 @@ class _Bounded(HTTPConnection):
 
     @override
     def request(self, *args: Any, **kwargs: Any) -> None:
+        self._held = []
         super().request(*args, **kwargs)
+        held, self._held = self._held, None
+        super().send(b"".join(held))
         # Only now can the provider have all of it.  Where writing failed, it cannot have acted.
         if made := current():
             made.sent = True
+
+    @override
+    def send(self, data: Any) -> None:
+        """Hold back head and body, so that a message is one packet and not two."""
+        if self._held is None or not isinstance(data, bytes):
+            super().send(data)
+        else:
+            self._held.append(data)
 
     @override
     def getresponse(self) -> PooledResponse:  # type: ignore[override] # as urllib3 does itself
@@ -182,12 +196,36 @@ _EGRESS: Final = Egress(pool_connections=_HOSTS, pool_maxsize=_KEPT)
 @cache
 def install() -> None:
     """Put the shared adapter below every session; called when the first channel is opened."""
-    stock = requests.Session.get_adapter
+    stock_adapter, stock_settings = requests.Session.get_adapter, requests.Session.merge_environment_settings
 
     def get_adapter(self: requests.Session, url: str) -> BaseAdapter:  # sessions call it by keyword
-        return stock(self, url) if current() is None else _EGRESS
+        return stock_adapter(self, url) if current() is None else _EGRESS
+
+    def settings(
+        self: requests.Session, url: str, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> dict[str, Any]:
+        if current() is None:
+            return dict(stock_settings(self, url, proxies, stream, verify, cert))
+        verify = _certificates() if verify is True else verify
+        return {
+            "verify": verify,
+            "proxies": dict(_proxies(urlsplit(url).netloc)),
+            "stream": stream,
+            "cert": cert,
+        }
 
     requests.Session.get_adapter = get_adapter  # type: ignore[method-assign] # see the module's docstring
+    requests.Session.merge_environment_settings = settings  # type: ignore[method-assign,assignment]
+
+
+def _certificates() -> str | bool:
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+
+
+@lru_cache(maxsize=_HOSTS)
+def _proxies(place: str) -> dict[str, str]:
+    """Return the proxies for a host; `requests` searches the environment for them with every message."""
+    return dict(get_environ_proxies(f"http://{place}"))
 
 
 def close() -> None:

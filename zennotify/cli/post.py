@@ -40,7 +40,9 @@ def simulate(what: str, as_is: bool, config_path: Path, as_json: bool) -> None:
     config = load_or_exit(config_path).config
     body = _read(what)
     try:
-        status, answer = post(config, config.server.listen, body if as_is else stamp(body, SystemClock().now()))
+        status, answer = post(
+            config, config.server.listen, body if as_is else stamp(body, SystemClock().now())
+        )
     except OSError as error:
         fail(
             f"no daemon answers at {config.server.listen} ({error.strerror or error}); start it: zennotify run"

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from zennotify.config.model import Config, ServerConfig, Verify
 from zennotify.config.secrets import Place
 from zennotify.config.values import GOOD_PROOF
-from zennotify.yamlfile import did_you_mean
+from zennotify.spelling import did_you_mean
 
 Said = tuple[Place, str]
 

@@ -15,6 +15,7 @@ from zennotify.config import checks, model
 from zennotify.config.secrets import Filling, Place
 from zennotify.config.values import shown
 from zennotify.errors import ConfigError, Problem
+from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import kind
 
 _SECTIONS: Mapping[str, type[BaseModel]] = {
@@ -162,7 +163,7 @@ def _without(tree: Any, places: Iterable[Place]) -> Any:
 def _unknown_key(place: Place) -> str:
     section = _section(place[:-1])
     name = str(place[-1])
-    hint = yamlfile.did_you_mean(name, section.model_fields)
+    hint = did_you_mean(name, section.model_fields)
     if not hint:
         owner = next((title for title, fields in _SECTIONS.items() if name in fields.model_fields), None)
         hint = f"; it belongs below `{owner}:`" if owner else f"; known are: {' '.join(section.model_fields)}"

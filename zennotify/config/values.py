@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import SecretStr
 
 from zennotify.message.moments import style
-from zennotify.yamlfile import did_you_mean, kind, parse_duration
+from zennotify.spelling import did_you_mean
+from zennotify.yamlfile import kind, parse_duration
 
 Network = IPv4Network | IPv6Network
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,9 +16,13 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 
 from zennotify.message.filters import FILTERS, TESTS
-from zennotify.message.problem import TOO_DEEP, TemplateProblem, did_you_mean
+from zennotify.message.problem import TOO_DEEP, TemplateProblem
 from zennotify.message.spell import spell
+from zennotify.spelling import did_you_mean
 
+#: The names that there are, and for each the fields it has; none: any field.
+Known = Mapping[str, Collection[str]]
+_GIVEN_BY_JINJA: Final = frozenset(("range", "loop", "caller", "varargs", "kwargs"))
 #: The blocks of a message.
 BLOCKS: Final = ("title", "body", "sms", "chat", "email")
 _DEEPEST = 100
@@ -102,6 +106,50 @@ def troubles(tree: nodes.Template, files: Collection[str] = ()) -> list[Trouble]
     """Return everything that a template may not say, in the order of its lines."""
     found = [Trouble(node.lineno, message) for node in _parts(tree) for message in _wrong(node, files)]
     return sorted([*found, *_stray(tree)], key=lambda trouble: trouble.line)
+
+
+def unknown_names(tree: nodes.Template, known: Known, own: Collection[str] = ()) -> list[Trouble]:
+    """Return each use of a name that nothing has, and of a field that its thing does not have.
+
+    `own` are names that the template gets from where it is used.
+    """
+    given = (
+        {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"} | _parameters(tree) | set(own)
+    )
+    found = []
+    for node in _parts(tree):
+        if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in given:
+            if node.name not in known and node.name not in _GIVEN_BY_JINJA:
+                found.append(
+                    Trouble(node.lineno, f"unknown name `{node.name}`{did_you_mean(node.name, known)}")
+                )
+        elif (field := _field(node, known, given)) is not None:
+            found.append(Trouble(node.lineno, field))
+    return found
+
+
+def _parameters(tree: nodes.Template) -> set[str]:
+    """Return the names of macros, imported ones too."""
+    names = {macro.name for macro in tree.find_all(nodes.Macro)}
+    names |= {module.target for module in tree.find_all(nodes.Import)}
+    for imported in tree.find_all(nodes.FromImport):
+        names |= {name if isinstance(name, str) else name[1] for name in imported.names}
+    return names
+
+
+def _field(node: nodes.Node, known: Known, given: Collection[str]) -> str | None:
+    """Say that a thing does not have the field that is asked for."""
+    match node:
+        case nodes.Getattr(node=nodes.Name(name=thing), attr=field):
+            pass
+        case nodes.Getitem(node=nodes.Name(name=thing), arg=nodes.Const(value=str(field))):
+            pass
+        case _:
+            return None
+    fields = known.get(thing, ())
+    if not fields or field in fields or thing in given:
+        return None
+    return f"`{thing}` has no `{field}`{did_you_mean(field, fields) or '; it has: ' + ' '.join(fields)}"
 
 
 def _parts(tree: nodes.Node) -> Iterator[nodes.Node]:

@@ -8,7 +8,7 @@ from jinja2 import nodes
 
 from zennotify.core.model import Names, Predicate
 from zennotify.errors import ExpressionError
-from zennotify.message.check import parse_expression, troubles
+from zennotify.message.check import Known, parse_expression, troubles, unknown_names
 from zennotify.message.compiled import compile_tree, context_of
 from zennotify.message.limits import Run, running
 from zennotify.message.problem import TemplateProblem, in_words
@@ -20,8 +20,11 @@ _SANDBOX: Final = Sandbox()
 _LOCALE: Final = "en-US"
 
 
-def compile_expression(source: str) -> Predicate:
-    """Compile a `when`; TemplateProblem where it cannot be."""
+def compile_expression(source: str, known: Known | None = None) -> Predicate:
+    """Compile a `when`; TemplateProblem where it cannot be.
+
+    `known` are the names that there are (None: any) with their fields.
+    """
     if len(source) > _LONGEST:
         raise TemplateProblem(f"a `when` has at most {_LONGEST:,} characters, this has {len(source):,}")
     for braces in ("{{", "{%"):
@@ -32,7 +35,7 @@ def compile_expression(source: str) -> Predicate:
     expression = parse_expression(_SANDBOX, source)
     result = nodes.Assign(nodes.Name("result", "store"), expression, lineno=1)
     tree = nodes.Template([result], lineno=1)
-    for trouble in troubles(tree):
+    for trouble in [*troubles(tree), *(unknown_names(tree, known) if known else ())]:
         raise TemplateProblem(trouble.message, trouble.line)
     template = compile_tree(_SANDBOX, tree, "when")
 

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from zennotify.core.model import Code, Form, Message, Names, TimeText
 from zennotify.message import forms, moments
 from zennotify.message.limits import Run, running
 
-_LOCALE: Final = "en-US"
-_TIME_ZONE: Final = "UTC"
 _MOST_FIELDS = 12
 _LONGEST_VALUE = 80
 _LONGEST_PROBLEM = 500
@@ -22,9 +20,11 @@ _ID_NAME = re.compile(r"(?:^|_)id$", re.IGNORECASE)
 _ID = re.compile(r"[0-9a-f]{24,32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def fallback(form: Form, names: Names, *, short_id: str, problem: str, title: str) -> Message:
+def fallback(
+    form: Form, names: Names, *, short_id: str, problem: str, title: str, time_zone: str, locale: str
+) -> Message:
     """Write the plain message that goes out instead; it never raises."""
-    with running(Run(names, _TIME_ZONE, _LOCALE)):
+    with running(Run(names, time_zone, locale)):
         lines = [
             *_facts(names),
             "",

@@ -8,7 +8,7 @@ from jinja2 import StrictUndefined
 from jinja2.utils import missing
 
 from zennotify.message.limits import Refused, current
-from zennotify.message.problem import did_you_mean
+from zennotify.spelling import did_you_mean
 
 
 class Missing(StrictUndefined):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from zennotify.message.limits import Refused
@@ -31,12 +29,6 @@ class TemplateProblem(Exception):  # noqa: N818 - named like errors.Problem, whi
         super().__init__(message)
         self.message = message
         self.line = line
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `, did you mean ...?` for the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f", did you mean `{near[0]}`?" if near else ""
 
 
 def in_words(error: Exception) -> str:

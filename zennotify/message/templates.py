@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from jinja2 import nodes
 
-from zennotify.message.check import Trouble, parse_template, troubles
+from zennotify.message.check import Known, Trouble, parse_template, troubles, unknown_names
 from zennotify.message.compiled import compile_tree
 from zennotify.message.limits import MAX_TEXT
 from zennotify.message.moments import style
@@ -26,10 +26,14 @@ _Use = nodes.Extends | nodes.Include | nodes.Import | nodes.FromImport
 class Templates:
     """The templates of one rule set; nothing changes after it is made."""
 
-    def __init__(self, files: Mapping[str, str], *, time_zone: str, locale: str) -> None:
+    def __init__(
+        self, files: Mapping[str, str], *, time_zone: str, locale: str, known: Known | None = None
+    ) -> None:
+        """Compile the files; `known` are the names that there are (None: any) with their fields."""
         style(locale)  # an unknown one is refused here, not in every message
         self._time_zone = time_zone
         self._locale = locale
+        self._known = known
         self._names = frozenset(files)
         self._trees: dict[str, nodes.Template] = {}
         self._troubles: dict[str, list[Trouble]] = {name: [] for name in files}
@@ -38,7 +42,10 @@ class Templates:
             self._read(name, text)
         for name, tree in self._trees.items():
             self._troubles[name].extend(self._wrong_uses(name, tree))
+        used = {other for tree in self._trees.values() for other in _used(tree)}
         for name, tree in self._trees.items():
+            if name not in used:  # a part of other templates has their names, too
+                self._troubles[name].extend(self._unknown_names(tree))
             self._compile(name, tree)
 
     def problems(self) -> list[tuple[str, int, str]]:
@@ -56,7 +63,11 @@ class Templates:
     def inline(self, text: str, title: str) -> MessageTemplate:
         """Compile a rule's `message`; TemplateProblem where it cannot be used."""
         tree = self._parse(text)
-        for wrong in (*troubles(tree, self._names), *self._wrong_uses(INLINE, tree)):
+        for wrong in (
+            *troubles(tree, self._names),
+            *self._wrong_uses(INLINE, tree),
+            *self._unknown_names(tree),
+        ):
             raise TemplateProblem(wrong.message, wrong.line)
         return self._message(INLINE, tree, title)
 
@@ -75,6 +86,9 @@ class Templates:
                 f"is too large: at most {MAX_TEXT // 1024} KiB, this has {len(text) // 1024} KiB"
             )
         return parse_template(self._sandbox, text)
+
+    def _unknown_names(self, tree: nodes.Template) -> list[Trouble]:
+        return unknown_names(tree, self._known) if self._known else []
 
     def _compile(self, name: str, tree: nodes.Template) -> None:
         if self._troubles[name]:
@@ -138,3 +152,12 @@ def _uses(tree: nodes.Template) -> Iterator[_Use]:
 def _target(use: _Use) -> str:
     """Return the name of the template that is used, or "" where it is none in quotes (check.py says so)."""
     return str(use.template.value) if isinstance(use.template, nodes.Const) else ""
+
+
+def _used(tree: nodes.Template) -> Iterator[str]:
+    """Yield the names of the templates that this one includes, imports or extends."""
+    for kind in (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport):
+        for use in tree.find_all(kind):
+            template: Any = getattr(use, "template", None)
+            if isinstance(template, nodes.Const) and isinstance(template.value, str):
+                yield template.value

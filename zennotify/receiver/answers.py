@@ -27,25 +27,23 @@ class Answer:
         return b"".join((self.head, date, end, b"" if bodiless else self.body))
 
 
-def _answer(status: int, code: str, content: dict[str, str], *headers: str) -> Answer:
-    body = json.dumps(content).encode()
-    lines = (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        "Content-Type: application/json; charset=utf-8",
-        f"Content-Length: {len(body)}",
-        *headers,
-        "Date: ",
-    )
-    return Answer(status, code, body, "\r\n".join(lines).encode())
-
-
 def good(status: str, **more: str) -> Answer:
     """Make a 200."""
-    return _answer(200, status, {"status": status, **more})
+    body = json.dumps({"status": status, **more}).encode()
+    return Answer(200, status, body, b"%b%d\r\nDate: " % (_GOOD, len(body)))
 
 
 def _error(status: int, code: str, *headers: str) -> Answer:
-    return _answer(status, code, {"error": code}, *headers)
+    body = json.dumps({"error": code}).encode()
+    lines = (*_lines(status), *headers, f"Content-Length: {len(body)}", "Date: ")
+    return Answer(status, code, body, "\r\n".join(lines).encode())
+
+
+def _lines(status: int) -> tuple[str, str]:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Content-Type: application/json; charset=utf-8"
+
+
+_GOOD = "\r\n".join((*_lines(200), "Content-Length: ")).encode()
 
 
 PING = good("ping")

@@ -10,13 +10,11 @@ import re2
 
 from zennotify.core.match import OPERATORS, Clause, ClauseError, make_clause
 from zennotify.core.path import Path, PathError, parse_path
-from zennotify.yamlfile import Step, did_you_mean
-from zennotify.zenoti.names import EVENT_FIELDS, FIELDS
+from zennotify.spelling import did_you_mean
+from zennotify.yamlfile import Step
+from zennotify.zenoti.names import EVENT_NAMES
 
 LONGEST_REGEX: Final = 200
-#: What a path can start with, and what is known below; of `data` Zenoti decides.
-_KNOWN: Final[Mapping[str, tuple[str, ...]]] = {"event": EVENT_FIELDS, "data": (), **FIELDS}
-
 #: Where in a clause something is wrong, and what.
 ClauseProblem = tuple[tuple[Step, ...], str]
 
@@ -25,13 +23,13 @@ def read_path(text: str) -> Path:
     """Read a path whose names are known, or raise PathError."""
     path = parse_path(text)
     root = path.root
-    if root not in _KNOWN:
+    if root not in EVENT_NAMES:
         raise PathError(f"`{text[:80]}` starts with a name that is not known{_nearest_root(path)}")
     if len(path.steps) == 1:
         raise PathError(
-            f"`{root}` is not a value; name a part of it, e.g. {root}.{(*_KNOWN[root], 'total')[0]}"
+            f"`{root}` is not a value; name a part of it, e.g. {root}.{(*EVENT_NAMES[root], 'total')[0]}"
         )
-    fields, step = _KNOWN[root], path.steps[1]
+    fields, step = EVENT_NAMES[root], path.steps[1]
     if fields and step not in fields:
         hint = did_you_mean(str(step), fields) or f"; it has: {' '.join(fields)}"
         raise PathError(f"`{root}` has no `{step}`{hint}")
@@ -39,7 +37,7 @@ def read_path(text: str) -> Path:
 
 
 def _nearest_root(path: Path) -> str:
-    hint = did_you_mean(path.root, _KNOWN) if len(path.steps) > 1 else ""
+    hint = did_you_mean(path.root, EVENT_NAMES) if len(path.steps) > 1 else ""
     return hint or f"; a field that Zenoti sends is written data.{path.text[:80]}"
 
 

@@ -19,7 +19,8 @@ from zennotify.message import MessageTemplate
 from zennotify.rulefile.onerule import RuleCompiler
 from zennotify.rulefile.shared import Shared
 from zennotify.rulefile.sources import Sources
-from zennotify.yamlfile import Document, did_you_mean, kind
+from zennotify.spelling import did_you_mean
+from zennotify.yamlfile import Document, kind
 
 MOST_RULES: Final = 20_000
 

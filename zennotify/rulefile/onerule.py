@@ -18,7 +18,8 @@ from zennotify.message import MessageTemplate, TemplateProblem
 from zennotify.rulefile.clauses import read_clause, read_path
 from zennotify.rulefile.entry import NOT_YET, PLACEHOLDERS, RuleEntry
 from zennotify.rulefile.shared import Shared
-from zennotify.yamlfile import Document, Step, did_you_mean, kind
+from zennotify.spelling import did_you_mean
+from zennotify.yamlfile import Document, Step, kind
 
 
 class RuleCompiler:

@@ -8,6 +8,7 @@ from zennotify.core.model import Form, Predicate
 from zennotify.errors import Problem
 from zennotify.message import MessageTemplate, Templates, compile_expression
 from zennotify.rulefile.sources import Sources
+from zennotify.zenoti.names import EVENT_NAMES, MESSAGE_NAMES
 
 
 class Shared:
@@ -23,7 +24,7 @@ class Shared:
     ) -> None:
         self.channels = channels
         self.event_types = {event_type.casefold(): event_type for event_type in event_types}
-        self.templates = Templates(sources.templates, time_zone=time_zone, locale=locale)
+        self.templates = Templates(sources.templates, time_zone=time_zone, locale=locale, known=MESSAGE_NAMES)
         self.template_names = frozenset(sources.templates)
         self.templates_at = sources.templates_at
         #: Where each id was first given.
@@ -39,7 +40,7 @@ class Shared:
     def predicate(self, expression: str) -> Predicate:
         """Compile an expression, once."""
         if expression not in self._predicates:
-            self._predicates[expression] = compile_expression(expression)
+            self._predicates[expression] = compile_expression(expression, EVENT_NAMES)
         return self._predicates[expression]
 
     def message(self, name: str) -> MessageTemplate:

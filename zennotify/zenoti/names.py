@@ -25,9 +25,19 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "package": ("id", "name"),
     "invoice": ("id", "number"),
 }
-EVENT_FIELDS = ("type", "id", "at", "received_at")
-#: Names that only a message has, beside the things.
-MESSAGE_NAMES = ("rule", "now", "held_back")
+#: The names of an event with their fields; of the fields of `data` Zenoti decides.
+EVENT_NAMES: Mapping[str, tuple[str, ...]] = {
+    "event": ("type", "id", "at", "received_at"),
+    "data": (),
+    **FIELDS,
+}
+#: The names of a message with their fields.
+MESSAGE_NAMES: Mapping[str, tuple[str, ...]] = {
+    **EVENT_NAMES,
+    "rule": ("id", "description"),
+    "now": (),
+    "held_back": (),
+}
 
 _UNNAMED = {
     "guest": "a guest",

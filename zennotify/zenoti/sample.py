@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import secrets
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from importlib import resources
 from typing import Any
 
 from zennotify.core.model import TimeText, Zone, as_utc, read_time
+from zennotify.spelling import did_you_mean
 from zennotify.zenoti.catalog import give_meaning
 
 #: Ids that name one occasion: made anew when a sample is stamped, so that it is a new booking and not the same again.
@@ -36,8 +36,7 @@ def load_sample(name: str) -> dict[str, Any]:
     names = {known.casefold(): known for known in sample_names()}
     known = names.get(name.casefold())
     if known is None:
-        near = difflib.get_close_matches(name.casefold(), names, n=1)
-        hint = f"; did you mean {names[near[0]]}?" if near else f"; there are: {', '.join(names.values())}"
+        hint = did_you_mean(name, names.values()) or f"; there are: {', '.join(names.values())}"
         raise KeyError(f"there is no sample {name!r}{hint}")
     body: dict[str, Any] = json.loads((_folder() / f"{known}.json").read_bytes())
     return body if "event_type" in body else _envelope(known, body)
