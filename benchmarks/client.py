@@ -30,16 +30,15 @@ class Load:
     stopping: bool = False
     taken: int = 0
     open: int = 0
-    #: The numbers of the requests that were answered with "accepted".
-    accepted: list[int] = field(default_factory=list)
+    #: Answers that said "accepted", and others.
+    accepted: int = 0
     others: int = 0
     #: For each answer, when it came and how long it took.
     answers: list[tuple[float, float]] = field(default_factory=list)
 
-    def take(self) -> tuple[int, bytes]:
-        number = self.taken
+    def take(self) -> bytes:
         self.taken += 1
-        return number, self.requests[number % len(self.requests)]
+        return self.requests[(self.taken - 1) % len(self.requests)]
 
 
 class Connection(asyncio.Protocol):
@@ -49,7 +48,6 @@ class Connection(asyncio.Protocol):
         self._load = load
         self._buffer = b""
         self._began = 0.0
-        self._number = 0
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -68,7 +66,7 @@ class Connection(asyncio.Protocol):
         now = monotonic()
         self._load.answers.append((now, now - self._began))
         if data.startswith(b"HTTP/1.1 200") and b'"accepted"' in data:
-            self._load.accepted.append(self._number)
+            self._load.accepted += 1
         else:
             self._load.others += 1
         self._post()
@@ -77,7 +75,7 @@ class Connection(asyncio.Protocol):
         if self._load.stopping:
             self._transport.close()
             return
-        self._number, content = self._load.take()
+        content = self._load.take()
         self._began = monotonic()
         self._transport.write(content)
 
@@ -91,7 +89,7 @@ def _is_whole(data: bytes) -> bool:
 
 
 class Client:
-    """Carries out the orders."""
+    """Carries out the orders.  Request n is the event n of events.py."""
 
     def __init__(self) -> None:
         self._requests: list[bytes] = []
@@ -108,7 +106,7 @@ class Client:
         """Post the first `count` requests; return how many were accepted."""
         load = Load(self._requests[:count], port)
         uvloop.run(_post_all(load, connections))
-        return len(load.accepted)
+        return load.accepted
 
     def pace(self, port: int, first: int, count: int, gap: float) -> list[tuple[float, float]]:
         """Post one request after the other, `gap` seconds apart; return for each when it began and its seconds."""
@@ -134,9 +132,8 @@ async def _load(load: Load, connections: int, warmup: float, seconds: float) -> 
         "rate": len(times) / (ended - began),
         "p50": percentile(times, 0.5),
         "p99": percentile(times, 0.99),
+        "posted": load.taken,
         "accepted": load.accepted,
-        "others": load.others,
-        "repeated": load.taken > len(load.requests),
     }
 
 
@@ -159,7 +156,7 @@ async def _pace(load: Load, gap: float) -> list[tuple[float, float]]:
         answer = b""
         while not _is_whole(answer):
             answer += await reader.read(65536)
-        took.append((began, monotonic() - began))
+        took.append((round(began, 6), round(monotonic() - began, 6)))
     writer.close()
     return took
 

@@ -35,7 +35,7 @@ class Arrivals:
         until = monotonic() + patience
         while len(self._by_path.get(path, ())) < count and monotonic() < until:
             sleep(0.01)
-        return list(self._by_path.get(path, ()))
+        return [round(at, 6) for at in self._by_path.get(path, ())]
 
 
 class _Connection(asyncio.Protocol):

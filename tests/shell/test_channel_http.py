@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 import socket
 import threading
 from collections.abc import Iterator
@@ -190,6 +191,31 @@ def test_an_unknown_name_is_temporary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     result = send("json://no-such-host.example/")
     assert result == Result(outcome=Outcome.TEMPORARY, detail="the name no-such-host.example is not known")
+
+
+def test_a_name_service_that_does_not_answer_is_temporary(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopping = threading.Event()
+
+    def silent(*_: object, flags: int, **__: object) -> list[object]:
+        if flags & socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "a name")
+        stopping.wait(PATIENCE)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    began = monotonic()
+    result = send("json://slow.example/", SOON)
+    stopping.set()
+    assert result == Result(
+        outcome=Outcome.TEMPORARY, detail="slow.example could not be reached within 0.3 s"
+    )
+    assert monotonic() - began < 0.55
+
+
+def test_a_compressed_answer_is_cut_at_the_cap_too(sink: HttpSink) -> None:
+    bomb = gzip.compress(bytes(50_000_000))
+    sink.answer(Answer(500, bomb, {"Content-Encoding": "gzip"}))
+    assert send(sink.url()).outcome is Outcome.TEMPORARY
 
 
 def test_a_name_that_leads_to_a_metadata_address_is_blocked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,6 +149,11 @@ def test_nobody_there_is_temporary() -> None:
     )
 
 
+def test_a_server_whose_name_is_none_is_temporary() -> None:
+    result = send("mailto://user:pass@example.com?smtp=a..b")
+    assert result == Result(outcome=Outcome.TEMPORARY, detail="the name a..b is not known")
+
+
 @pytest.mark.parametrize(
     ("greeting", "outcome"),
     [

@@ -156,6 +156,14 @@ def test_what_is_no_file_gets_one_sentence(tmp_path: Path) -> None:
     assert str(raised.value) == f"cannot open the store {tmp_path}: Is a directory"
 
 
+def test_a_lock_file_that_cannot_be_opened_gets_one_sentence(path: Path) -> None:
+    lock = path.with_name("store.db.lock")
+    lock.mkdir()
+    with pytest.raises(StoreError) as raised:
+        Store.open(url_of(path))
+    assert str(raised.value) == f"cannot open the lock file {lock}: Is a directory"
+
+
 def test_what_is_no_database_gets_one_sentence(path: Path) -> None:
     path.write_bytes(b"this is a letter, and it is long enough to be taken for a page" * 100)
     with pytest.raises(StoreError, match=r"^the store is damaged or its disk fails \(SQLITE_NOTADB\)"):

@@ -268,6 +268,36 @@ async def test_an_item_that_fails_fails_alone(store: Store) -> None:
     assert failed == [(["bad"], "bad")]
 
 
+def _alone(_transaction: Transaction, items: list[Exception | str]) -> list[Exception | str]:
+    """Fail together, so that the items are done one by one; then fail for what is an error itself."""
+    if len(items) > 1:
+        raise ValueError("one of you")
+    if isinstance(items[0], Exception):
+        raise items[0]
+    return items
+
+
+async def test_a_store_that_goes_away_between_single_items_fails_only_those(store: Store) -> None:
+    lane = store.writer.lane(_alone, rank=Rank.EVENTS, most=5)
+    away = StoreUnavailable("disk full")
+    tasks = await started(lane.ask("a"), lane.ask(away), lane.ask("c"))
+    store.writer.start()
+    assert await answers(tasks) == ["a", away, "c"]
+
+
+async def test_damage_that_a_single_item_finds_ends_the_writer(store: Store) -> None:
+    died = _death_of(store.writer)
+    lane = store.writer.lane(_alone, rank=Rank.EVENTS, most=5)
+    damage = StoreError("damaged")
+    tasks = await started(lane.ask("a"), lane.ask(damage), lane.ask("c"))
+    store.writer.start()
+    first, *others = await answers(tasks)
+    assert first == "a"
+    assert [type(error) for error in others] == [StoreUnavailable, StoreUnavailable]
+    async with asyncio.timeout(PATIENCE):
+        assert await died is damage
+
+
 async def test_a_call_that_fails_tells_its_caller_and_the_writer_goes_on(store: Store) -> None:
     store.writer.start()
     async with asyncio.timeout(PATIENCE):
@@ -547,8 +577,7 @@ def _keep_big(transaction: Transaction, ids: list[str]) -> list[str]:
 
 def _pragma(store: Store, pragma: str) -> None:
     """Change the writing connection, which the writer's thread does not use now."""
-    connection = store._engine.raw_connection()
-    with contextlib.closing(connection.cursor()) as cursor:
+    with closing(store._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
         cursor.execute(f"PRAGMA {pragma}")
 
 

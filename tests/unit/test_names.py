@@ -14,7 +14,7 @@ from zennotify.core.model import Code, Placeholder, TimeText, Zone
 from zennotify.core.path import parse_path
 from zennotify.zenoti.catalog import give_meaning
 from zennotify.zenoti.event import reopen
-from zennotify.zenoti.names import EVENT_FIELDS, FIELDS, Names, for_message
+from zennotify.zenoti.names import EVENT_NAMES, FIELDS, Names, for_message
 from zennotify.zenoti.sample import load_sample, sample_names
 
 
@@ -38,7 +38,7 @@ def test_event_and_data_are_the_events_own() -> None:
     event = make_event("T", {"x": 1})
     made = Names(event)
     assert made["event"] == {"type": "T", "id": "e1", "at": START, "received_at": START}
-    assert tuple(made["event"]) == EVENT_FIELDS
+    assert tuple(made["event"]) == EVENT_NAMES["event"]
     assert made["data"] is event.data
 
 
@@ -196,7 +196,7 @@ def test_a_known_name_is_said_and_what_a_message_adds_is_there() -> None:
     message = for_message(names(center_name="Bellevue"), {"rule": {"id": "r"}, "held_back": 2})
     assert message["center"]["name"] == "Bellevue"
     assert (message["rule"], message["held_back"]) == ({"id": "r"}, 2)
-    assert message.keys() >= {"event", "data", *FIELDS}
+    assert message.keys() >= EVENT_NAMES.keys()
 
 
 def test_a_message_does_not_change_what_rules_see() -> None:

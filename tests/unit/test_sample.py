@@ -87,7 +87,11 @@ def test_a_sample_is_found_without_case() -> None:
     [
         (
             "Class.Booking.NoShw",
-            "there is no sample 'Class.Booking.NoShw'; did you mean Class.Booking.NoShow?",
+            "there is no sample 'Class.Booking.NoShw'; did you mean `Class.Booking.NoShow`?",
+        ),
+        (
+            "class.booking.noshw",
+            "there is no sample 'class.booking.noshw'; did you mean `Class.Booking.NoShow`?",
         ),
         ("../samples/AppointmentGroup.Status", None),
         ("xyz", None),

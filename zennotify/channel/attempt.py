@@ -9,7 +9,9 @@ import io
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -34,6 +36,10 @@ _EMBEDDED: Final = (
     (ip_network("64:ff9b:1::/48"), 0),
     (ip_network("2002::/16"), 80),
 )
+
+
+#: Family, kind and protocol of a socket, and where it shall connect.
+_Place = tuple[int, int, int, Any]
 
 
 class ForbiddenAddressError(OSError):
@@ -61,6 +67,7 @@ class Attempt:
 
     def failed(self, host: str, error: BaseException) -> None:
         """Keep why the present request got no answer."""
+        error = _root(error)
         if self.sent:
             trouble, reason = Trouble.NO_ANSWER, f"{host} took the message and did not answer"
         else:
@@ -68,6 +75,16 @@ class Attempt:
         if isinstance(error, TimeoutError) and trouble is not Trouble.UNTRUSTED:
             reason += f" within {self.seconds:g} s"
         self.last = NoAnswer(trouble=trouble, reason=reason)
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return what the libraries wrapped: the innermost error of the operating system."""
+    root = error
+    inner: BaseException | None = error
+    while inner is not None:
+        root = inner if isinstance(inner, OSError) else root
+        inner = inner.__cause__ or inner.__context__
+    return root
 
 
 def _before_sending(host: str, error: BaseException) -> tuple[Trouble, str]:
@@ -110,7 +127,7 @@ def current() -> Attempt | None:
 def dial(host: str, port: int, made: Attempt, options: Sequence[tuple[int, int, int]] = ()) -> socket.socket:
     """Return a connected socket; all addresses of the name together have no more than the attempt's time."""
     error: OSError | None = None
-    for family, kind, protocol, address in _addresses(host, port):
+    for family, kind, protocol, address in _addresses(host, port, made):
         if is_forbidden(str(address[0])):
             raise ForbiddenAddressError
         sock = socket.socket(family, kind, protocol)
@@ -128,9 +145,28 @@ def dial(host: str, port: int, made: Attempt, options: Sequence[tuple[int, int, 
     raise error or OSError("the name has no address")
 
 
-def _addresses(host: str, port: int) -> list[tuple[int, int, int, Any]]:
+def _addresses(host: str, port: int, made: Attempt) -> list[_Place]:
+    """Return where `host` is; a name service that does not answer takes no more than the attempt's time."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return _look_up(host, port, socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        pass  # a name, not an address
+    answer: Future[list[_Place]] = Future()
+    # A thread of its own, which nobody waits for: the resolver cannot be told to stop.
+    threading.Thread(target=_answer, args=(answer, host, port), daemon=True).start()
+    return answer.result(made.left())
+
+
+def _answer(answer: Future[list[_Place]], host: str, port: int) -> None:
+    try:
+        answer.set_result(_look_up(host, port, 0))
+    except OSError as error:
+        answer.set_exception(error)
+
+
+def _look_up(host: str, port: int, flags: int) -> list[_Place]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
     except UnicodeError as error:  # a label that is empty or too long
         raise socket.gaierror(socket.EAI_NONAME, "not a name") from error
     return [(family, kind, protocol, address) for family, kind, protocol, _, address in found]

@@ -144,7 +144,7 @@ class Egress(HTTPAdapter):
             response = super().send(request, **(kwargs | {"stream": True, "timeout": (left, left)}))
             body = _body(response)
         except (requests.RequestException, HTTPError, OSError, HTTPException) as error:
-            made.failed(host, _root(error))
+            made.failed(host, error)
             raise requests.ConnectionError(request=request) from error
         made.last = HttpAnswer(
             status=response.status_code,
@@ -176,16 +176,6 @@ def _body(response: requests.Response) -> bytes:
             raw.close()
             raw.release_conn()
     return bytes(body[:LARGEST_ANSWER])
-
-
-def _root(error: BaseException) -> BaseException:
-    """Return what `urllib3` and `requests` wrapped."""
-    root = error
-    inner: BaseException | None = error
-    while inner is not None:
-        root = inner if isinstance(inner, OSError) else root
-        inner = inner.__cause__ or inner.__context__
-    return root
 
 
 _POOLS: Final = {"http": _Pool, "https": _TlsPool}

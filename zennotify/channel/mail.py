@@ -54,7 +54,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call] # of Apprise's __init_
         except (OSError, smtplib.SMTPException) as error:
             answer = _answer(error)
             if answer is None:
-                made.failed(self.smtp_host, _cause(error))
+                made.failed(self.smtp_host, error)
             else:
                 made.last = answer
             return False
@@ -155,11 +155,6 @@ def _answer(error: Exception) -> MailAnswer | None:
 
 def _text(said: bytes | str) -> str:
     return said if isinstance(said, str) else said.decode(errors="replace")
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Return what made `smtplib` say that the server disconnected."""
-    return error.__context__ if error.__context__ is not None else error
 
 
 @cache

@@ -178,6 +178,9 @@ class Connection(BaseProtocol):
         """
         if self.transport is None or self.phase is Phase.CLOSING:
             return
+        if self.transport.is_closing():
+            self.abort()
+            return
         if self._message is not None:
             self._table.webhook.refused(self._message, self._peer, answer)
         self.transport.write(answer.raw(self._table.date(), close=True))
