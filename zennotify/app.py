@@ -20,11 +20,13 @@ from zennotify import __version__, systemd
 from zennotify.channel import open_channel
 from zennotify.clock import Clock
 from zennotify.config import Address, Config
-from zennotify.core.model import Form, Message, Result, Zone
+from zennotify.core.model import Form, Result, Zone
 from zennotify.decider import Decider
 from zennotify.errors import ConfigError, ControlError, StoreUnavailable, ZennotifyError
 from zennotify.intake import Intake
+from zennotify.message import notice
 from zennotify.metrics import Metrics
+from zennotify.ops import Ops
 from zennotify.outbox import Outbox, Way
 from zennotify.receiver import Receiver
 from zennotify.rulebook import Rulebook, Surroundings
@@ -96,15 +98,23 @@ class App:
         self._store = store
         self._ways = {way.name: way for way in ways}
         self.metrics = Metrics()
-        around = surroundings(config, {way.name: way.channel.form for way in ways})
-        self.rulebook = Rulebook(around, store.writer, store.reader, clock, self.metrics)
+        forms = {way.name: way.channel.form for way in ways}
+        told = {name: forms[name] for name in config.ops}
+
+        def wake(names: set[str]) -> None:
+            self.outbox.wake(names)  # made below: it needs the rulebook, which needs ops
+
+        ops = Ops(store.writer, clock, told, wake)
+        self.rulebook = Rulebook(
+            surroundings(config, forms), store.writer, store.reader, clock, self.metrics, ops
+        )
         self.outbox = Outbox(store.writer, clock, self.metrics, self.rulebook.render, ways)
         class_times = Zone(config.class_times)
-        self.decider = Decider(store.writer, self.metrics, class_times=class_times, wake=self.outbox.wake)
+        self.decider = Decider(store.writer, self.metrics, class_times=class_times, wake=wake, ops=ops)
         intake = Intake(
-            store.writer, clock, self.metrics, class_times=class_times, hand_on=self.decider.hand_on
+            store.writer, clock, self.metrics, class_times=class_times, hand_on=self.decider.hand_on, ops=ops
         )
-        self.receiver = Receiver(config.server, intake, self.metrics, clock)
+        self.receiver = Receiver(config.server, intake, self.metrics, clock, tell=ops.tell)
         self.admin = Admin(readiness=self.readiness, metrics=self._metrics_text)
         self.control = ControlServer(
             {
@@ -290,13 +300,8 @@ class App:
 
 def send_text(way: Way, text: str) -> Result:
     """Send one message of plain words through a channel, now; blocks."""
-    body = f"<p>{_escaped(text)}</p>" if way.channel.form is Form.EMAIL else text
-    message = Message(title="[TEST] zennotify", body=body, form=way.channel.form)
+    message = notice(way.channel.form, title="[TEST] zennotify", text=text, short_id="test")
     return way.channel.send(message, delivery_id="test")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _nothing(_transaction: Transaction) -> None:

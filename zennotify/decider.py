@@ -20,6 +20,7 @@ from zennotify.core.once import Window, WindowKey
 from zennotify.core.rule import RuleSet
 from zennotify.errors import StoreUnavailable, place_of
 from zennotify.metrics import Metrics
+from zennotify.ops import Ops
 from zennotify.store import Rank, Writer
 from zennotify.store.transaction import KeptEvent, NewDecision, NewDelivery, Transaction
 from zennotify.zenoti.catalog import label
@@ -33,6 +34,8 @@ MOST_TRIES = 3
 #: Events that wait in memory for their decision; what is beyond is read back from the store.
 _MOST_WAITING = 5_000
 _BATCH = 256
+#: Decisions that the owners hear of.
+_TROUBLES = {Reason.ERROR, Reason.FAILED}
 
 
 class _ReadBack:
@@ -69,12 +72,14 @@ class Decider:
         *,
         class_times: Zone,
         wake: Callable[[set[str]], None],
+        ops: Ops,
     ) -> None:
         self._writer = writer
         self._metrics = metrics
         self._class_times = class_times
         #: Called in the writer's thread with the channels that have new deliveries.
         self._wake = wake
+        self._ops = ops
         self._rules: RuleSet | None = None
         self._has_rules = asyncio.Event()
         #: Whether the store has undecided events that are not in the queue; only the writer's thread changes it.
@@ -120,6 +125,7 @@ class Decider:
         reason = f"deciding it ended zennotify {kept.tries} times"
         await self._writer.call(_keep_failed, kept.id, reason)
         self._metrics.decisions.labels("", Reason.FAILED.value).inc()
+        self._tell(kept.id, Decision(rule="", reason=Reason.FAILED, detail=reason))
 
     def _fall_behind(self) -> None:
         self._is_behind = True
@@ -177,7 +183,16 @@ class Decider:
         for one in batch.decided:
             for decision in one.decisions:
                 self._metrics.decisions.labels(decision.rule, decision.reason.value).inc()
+                if decision.reason in _TROUBLES:
+                    self._tell(one.event.id, decision)
         log.lines(logger, (_line(one) for one in batch.decided))
+
+    def _tell(self, event: str, decision: Decision) -> None:
+        self._ops.tell(
+            f"{decision.reason} {decision.rule}",
+            f"rule {decision.rule} could not be asked" if decision.rule else "an event could not be decided",
+            f"{decision.detail}\n\nNothing was sent for it.  See: zennotify events show {event[:8]}",
+        )
 
     def _not_decided(self, items: list[Event | _ReadBack], error: Exception) -> None:
         """Read the events back later; what is not a passing fault ends the process, and `recover` isolates it."""

@@ -17,6 +17,7 @@ from zennotify.clock import Clock
 from zennotify.core.model import Event, Zone
 from zennotify.errors import StoreUnavailable
 from zennotify.metrics import Metrics
+from zennotify.ops import Ops
 from zennotify.store import Rank, Writer
 from zennotify.store.transaction import NewEvent, Quarantined, Transaction
 from zennotify.zenoti.catalog import label
@@ -63,10 +64,12 @@ class Intake:
         *,
         class_times: Zone,
         hand_on: Callable[[Event], None],
+        ops: Ops,
     ) -> None:
         self._clock = clock
         self._metrics = metrics
         self._class_times = class_times
+        self._ops = ops
         #: Called in the writer's thread with each new event, after its commit and in order.
         self._hand_on = hand_on
         self._arrivals = writer.lane(self._keep, rank=Rank.EVENTS, most=_BATCH, committed=self._kept)
@@ -105,6 +108,11 @@ class Intake:
     def _count_quarantined(self, receipt: Receipt, size: int) -> None:
         self._metrics.quarantined.inc()
         logger.warning("quarantined reason=%s bytes=%d", receipt.reason, size)
+        self._ops.tell(
+            f"quarantine {receipt.reason}",
+            "a request could not be understood",
+            f"It is kept in quarantine, for the reason {receipt.reason}.  See: zennotify events --quarantine",
+        )
 
     def _keep(self, transaction: Transaction, arrivals: list[_Arrival]) -> list[Receipt]:
         ids = [arrival.event.id for arrival in arrivals]

@@ -301,13 +301,13 @@ class Carrier:
 
     def _report(self, claimed: Claimed, settled: Settled) -> None:
         self._metrics.deliveries.labels(self._way.name, settled.outcome.value).inc()
-        if settled.state is DeliveryState.DELIVERED:
+        if settled.state is DeliveryState.DELIVERED and claimed.event is not None:
             took = (settled.finished - claimed.event.received_at).total_seconds()
             self._metrics.post_to_sent_seconds.labels(self._way.name).observe(took)
         logger.info(
             "delivery=%s event=%s rule=%s channel=%s attempt=%d outcome=%s state=%s",
             claimed.id,
-            claimed.event.id,
+            claimed.event.id if claimed.event else "-",
             claimed.rule,
             self._way.name,
             settled.number,

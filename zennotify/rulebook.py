@@ -23,6 +23,7 @@ from zennotify.core.rule import RuleSet
 from zennotify.errors import ConfigError, MessageError, Problem, place_of
 from zennotify.message import fallback
 from zennotify.metrics import Metrics
+from zennotify.ops import Ops
 from zennotify.rulefile import CompiledRules, Sources, compile_rules, read_sources
 from zennotify.store import Reader, Writer
 from zennotify.store.transaction import Claimed, Transaction
@@ -72,13 +73,20 @@ class Rulebook:
     """Knows the rules in force and writes the messages."""
 
     def __init__(
-        self, surroundings: Surroundings, writer: Writer, reader: Reader, clock: Clock, metrics: Metrics
+        self,
+        surroundings: Surroundings,
+        writer: Writer,
+        reader: Reader,
+        clock: Clock,
+        metrics: Metrics,
+        ops: Ops,
     ) -> None:
         self._surroundings = surroundings
         self._writer = writer
         self._reader = reader
         self._clock = clock
         self._metrics = metrics
+        self._ops = ops
         self._compiled: CompiledRules | None = None
         self._past = lru_cache(_MOST_PAST)(self._compile_past)
         self._past_lock = threading.Lock()
@@ -121,6 +129,7 @@ class Rulebook:
         self.problem = f"the rules have {count} error{'s' * (count > 1)}, the first: {first}"
         for problem in error.problems:
             logger.error("%s", problem)
+        self._ops.tell("rules", "the rules cannot be used", f"{self.problem}\n\nSee: zennotify check")
 
     def _use_last_good(self) -> None:
         kept = self._reader.last_rule_set()
@@ -140,6 +149,7 @@ class Rulebook:
 
     def render(self, claimed: Claimed, form: Form) -> Message:
         """Write a delivery's message by the rules that decided it; when its template fails, a plain one."""
+        assert claimed.event is not None, "what a window leads to has its text from the start"  # noqa: S101
         event = reopen(claimed.event.body, claimed.event.received_at, self._surroundings.class_times)
         short_id = claimed.id[:SHORT_ID]
         names: dict[str, Any] = for_message(
@@ -155,6 +165,11 @@ class Rulebook:
             problem = str(error) if isinstance(error, MessageError) else place_of(error)
             self._metrics.template_errors.labels(claimed.rule).inc()
             logger.error("delivery=%s rule=%s template failed: %s", claimed.id, claimed.rule, problem)  # noqa: TRY400 - as above
+            self._ops.tell(
+                f"template {claimed.rule}",
+                f"the message of rule {claimed.rule} could not be written",
+                f"{problem}\n\nA plain message went out instead.",
+            )
             title = names["rule"].get("description") or claimed.rule
             return fallback(
                 form,

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -37,15 +37,16 @@ def sink() -> Iterator[HttpSink]:
 class Make(Protocol):
     """Makes a daemon with one channel `desk` that leads to the sink."""
 
-    def __call__(self, rules: str = RULE, **channel: object) -> Daemon: ...
+    def __call__(self, rules: str = RULE, ops: Sequence[str] = (), **channel: object) -> Daemon: ...
 
 
 @pytest.fixture
 def make(sink: HttpSink, tmp_path: Path) -> Iterator[Make]:
     made: list[Daemon] = []
 
-    def make_one(rules: str = RULE, **channel: object) -> Daemon:
-        made.append(Daemon(tmp_path, channels={"desk": {"url": sink.url(), **channel}}, rules=rules))
+    def make_one(rules: str = RULE, ops: Sequence[str] = (), **channel: object) -> Daemon:
+        channels = {"desk": {"url": sink.url(), **channel}}
+        made.append(Daemon(tmp_path, channels=channels, rules=rules, ops=list(ops)))
         return made[-1]
 
     yield make_one
@@ -230,6 +231,8 @@ def test_a_delivery_is_written_by_the_rules_that_decided_it(
     daemon.post(numbered(1))
     sink.wait_for(1)
     daemon.post(numbered(2))  # waits behind the one that hangs
+    while any(event["state"] == "undecided" for event in daemon.json("events")):
+        pass
     daemon.kill()
     (tmp_path / "rules.yaml").write_text(RULE.replace("every-event", "another").replace("first", "second"))
     daemon.start()
@@ -408,3 +411,21 @@ def test_the_public_address_has_the_webhook_only(make: Make) -> None:
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(f"http://127.0.0.1:{daemon.port}{path}", timeout=PATIENCE)
     daemon.stop()
+
+
+def test_the_owners_hear_of_a_trouble_once_an_hour(make: Make, sink: HttpSink) -> None:
+    rules = """
+rules:
+  - {id: broken, event: "*", when: data.nothing > 3, notify: desk, message: never}
+"""
+    daemon = make(rules, ops=["desk"])
+    daemon.start()
+    for number in range(3):
+        daemon.post(numbered(number))
+    daemon.post(b"no json")
+    told = {got.json["title"]: got.json["message"] for got in sink.wait_for(2)}
+    daemon.stop()
+    assert len(sink.received) == 2
+    assert "no field `data.nothing`" in told["zennotify: rule broken could not be asked"]
+    assert "reason bad_json" in told["zennotify: a request could not be understood"]
+    assert {delivery["event"] for delivery in daemon.json("deliveries")} == {None}

@@ -7,8 +7,10 @@ The door to Apprise and `requests`, which are loaded by the first channel that n
 
     __init__  ->  console                          console://, prints
               ->  address                          what `url` and `to` mean, and whether they may be used
+                    ->  services                   which of Apprise's there are
               ->  apprise_channel  ->  egress      HTTP below Apprise's services
                                    ->  mail        SMTP below Apprise's e-mail
+                                   ->  attempt     one try: its time, and what it met;  dial  its connections
                                    ->  outcome     what an answer means
                                    ->  secrecy     what of an answer may be read
                                    ->  text        chat texts for services that read no Markdown

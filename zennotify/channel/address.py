@@ -27,7 +27,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from zennotify.channel.attempt import is_forbidden
+from zennotify.channel.dial import is_forbidden
 from zennotify.channel.services import HINTS, SERVICES, Service
 from zennotify.core.model import Form
 
@@ -40,7 +40,6 @@ class ChannelProblem(Exception):  # noqa: N818 - it is one, and named so whereve
 
 
 CONSOLE: Final = "console"
-
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -106,8 +105,8 @@ def make_plugin(url: str, to: str | None) -> NotifyBase:
     parts |= {f"include_{ornament}": False for ornament in _ORNAMENTS if _is_unset(parts, ornament)}
     try:
         plugin: NotifyBase = kind(**parts, asset=_asset())
-    except Exception as error:  # whatever a service thinks of its URL; its text may quote a token
-        raise ChannelProblem(f"`url` is not complete; {_shape(kind, scheme)}") from error
+    except Exception:  # whatever a service thinks of its URL; its text may quote a token
+        raise ChannelProblem(f"`url` is not complete; {_shape(kind, scheme)}") from None
     _check_plugin(plugin, service, scheme)
     return plugin
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The header that web hooks may recognise a repeat by.
 DELIVERY_HEADER: Final = "X-Zennotify-Delivery"
+#: What `Result.detail` may hold.
+_LONGEST_DETAIL: Final = 300
 _FORMATS: Final = {Form.CHAT: "markdown", Form.EMAIL: "html", Form.SMS: "text", Form.JSON: "text"}
 
 
@@ -58,13 +60,10 @@ class AppriseChannel:
                 accepted = bool(plugin.notify(**self._arguments(message)))
             except Exception as error:  # one of many services: it is judged by what it had sent
                 raised = type(error).__name__
-        return judge(
-            self._readable(made.last, message),
-            scheme=self._scheme,
-            accepted=accepted,
-            now=self._clock.now(),
-            raised=raised,
-        )
+        exchange = self._readable(made.last, message)
+        now = self._clock.now()
+        result = judge(exchange, scheme=self._scheme, accepted=accepted, now=now, raised=raised)
+        return replace(result, detail=result.detail[:_LONGEST_DETAIL])
 
     def _plugin(self) -> NotifyBase:
         """Return this thread's Apprise object."""

@@ -1,4 +1,4 @@
-"""One try of one message: how long it may take, what it met, and the sockets it opens.
+"""One try of one message: how long it may take, and what it met.
 
 egress.py (HTTP) and mail.py (SMTP) write into the current attempt what happened; apprise_channel.py reads it.
 """
@@ -9,41 +9,19 @@ import io
 import os
 import socket
 import ssl
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from zennotify.channel.dial import ForbiddenAddressError
 from zennotify.channel.outcome import Exchange, NoAnswer, Trouble
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-
-#: Addresses of the machine's own link and of clouds' metadata services, which hand out credentials.
-_FORBIDDEN: Final = tuple(
-    map(ip_network, ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32"))
-)
-#: IPv6 networks that carry an IPv4 address: where in the 128 bits it stands.
-_EMBEDDED: Final = (
-    (ip_network("::ffff:0:0/96"), 0),
-    (ip_network("64:ff9b::/96"), 0),
-    (ip_network("64:ff9b:1::/48"), 0),
-    (ip_network("2002::/16"), 80),
-)
-
-
-#: Family, kind and protocol of a socket, and where it shall connect.
-_Place = tuple[int, int, int, Any]
-
-
-class ForbiddenAddressError(OSError):
-    """The name leads to an address that zennotify does not talk to."""
 
 
 class Attempt:
@@ -102,7 +80,8 @@ def _before_sending(host: str, error: BaseException) -> tuple[Trouble, str]:
         case OSError(errno=int(number)):
             return Trouble.NOT_SENT, f"{host} could not be reached: {os.strerror(number)}"
         case _:
-            return Trouble.NOT_SENT, f"{host} closed the connection before the message was sent"
+            ended = f"the conversation with {host} ended before the message was sent"
+            return Trouble.NOT_SENT, f"{ended} ({type(error).__name__})"
 
 
 _current: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
@@ -122,74 +101,6 @@ def attempt(seconds: float) -> Iterator[Attempt]:
 def current() -> Attempt | None:
     """Return this thread's attempt, if it makes one."""
     return _current.get()
-
-
-def dial(host: str, port: int, made: Attempt, options: Sequence[tuple[int, int, int]] = ()) -> socket.socket:
-    """Return a connected socket; all addresses of the name together have no more than the attempt's time."""
-    error: OSError | None = None
-    for family, kind, protocol, address in _addresses(host, port, made):
-        if is_forbidden(str(address[0])):
-            raise ForbiddenAddressError
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.settimeout(made.left())
-            for option in options:
-                sock.setsockopt(*option)
-            sock.connect(address)
-            sock.settimeout(made.left())
-        except OSError as failure:
-            sock.close()
-            error = failure
-        else:
-            return sock
-    raise error or OSError("the name has no address")
-
-
-def _addresses(host: str, port: int, made: Attempt) -> list[_Place]:
-    """Return where `host` is; a name service that does not answer takes no more than the attempt's time."""
-    try:
-        return _look_up(host, port, socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        pass  # a name, not an address
-    answer: Future[list[_Place]] = Future()
-    # A thread of its own, which nobody waits for: the resolver cannot be told to stop.
-    threading.Thread(target=_answer, args=(answer, host, port), daemon=True).start()
-    return answer.result(made.left())
-
-
-def _answer(answer: Future[list[_Place]], host: str, port: int) -> None:
-    try:
-        answer.set_result(_look_up(host, port, 0))
-    except OSError as error:
-        answer.set_exception(error)
-
-
-def _look_up(host: str, port: int, flags: int) -> list[_Place]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
-    except UnicodeError as error:  # a label that is empty or too long
-        raise socket.gaierror(socket.EAI_NONAME, "not a name") from error
-    return [(family, kind, protocol, address) for family, kind, protocol, _, address in found]
-
-
-def is_forbidden(address: str) -> bool:
-    """Whether a numeric address, however it is written, is one that zennotify does not talk to."""
-    address = address.strip("[]").partition("%")[0]
-    try:
-        number = ip_address(address)
-    except ValueError:
-        try:
-            number = IPv4Address(socket.inet_aton(address))  # 0xa9fea9fe, 2852039166, 169.254.43518
-        except OSError:
-            return False
-    return any(candidate in network for candidate in _meanings(number) for network in _FORBIDDEN)
-
-
-def _meanings(number: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
-    yield number
-    for network, shift in _EMBEDDED:
-        if number in network:
-            yield IPv4Address(int(number) >> shift & 0xFFFFFFFF)
 
 
 class DeadlineReader(io.RawIOBase):

@@ -24,7 +24,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-from zennotify.channel.attempt import DeadlineReader, current, dial
+from zennotify.channel.attempt import DeadlineReader, current
+from zennotify.channel.dial import dial
 from zennotify.channel.outcome import HttpAnswer
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class _Bounded(HTTPConnection):
     @override
     def _new_conn(self) -> socket.socket:
         made = current()
-        return super()._new_conn() if made is None else dial(self.host, self.port, made, _OPTIONS)
+        return super()._new_conn() if made is None else dial(self.host, self.port, made.left, _OPTIONS)
 
     @property
     @override
@@ -69,9 +70,11 @@ class _Bounded(HTTPConnection):
 
     @override
     def request(self, *args: Any, **kwargs: Any) -> None:
-        self._held = []
-        super().request(*args, **kwargs)
-        held, self._held = self._held, None
+        held = self._held = []
+        try:
+            super().request(*args, **kwargs)
+        finally:
+            self._held = None
         super().send(b"".join(held))
         # Only now can the provider have all of it.  Where writing failed, it cannot have acted.
         if made := current():
@@ -80,10 +83,10 @@ class _Bounded(HTTPConnection):
     @override
     def send(self, data: Any) -> None:
         """Hold back head and body, so that a message is one packet and not two."""
-        if self._held is None or not isinstance(data, bytes):
+        if self._held is None:
             super().send(data)
         else:
-            self._held.append(data)
+            self._held.append(bytes(data))
 
     @override
     def getresponse(self) -> PooledResponse:  # type: ignore[override] # as urllib3 does itself

@@ -19,7 +19,8 @@ from apprise.common import NotifyType
 from apprise.plugins.email import NotifyEmail
 from typing_extensions import override
 
-from zennotify.channel.attempt import Attempt, DeadlineReader, current, dial
+from zennotify.channel.attempt import Attempt, DeadlineReader, current
+from zennotify.channel.dial import dial
 from zennotify.channel.outcome import MailAnswer, Stage
 
 _MESSAGE_ID = re.compile(r"^message-id:.*\n(?:[ \t].*\n)*", re.IGNORECASE | re.MULTILINE)
@@ -96,9 +97,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call] # of Apprise's __init_
             if self.user and self.password:
                 session.login(self.user, self.password)
             session.sendmail(self._sender, [recipient], text)
-            with suppress(
-                OSError, smtplib.SMTPException
-            ):  # it has the message; how it says goodbye is all one
+            with suppress(OSError, smtplib.SMTPException):  # it has the message, whatever it says now
                 session.quit()
         finally:
             session.close()
@@ -116,7 +115,7 @@ class _Session(smtplib.SMTP):
         super().__init__(host, port, local_hostname=_own_name(), timeout=made.left())
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        sock = dial(host, port, self._made)
+        sock = dial(host, port, self._made.left)
         return sock if self._tls_first is None else self._tls_first.wrap_socket(sock, server_hostname=host)
 
     @override
@@ -170,4 +169,5 @@ def _context(verify: bool) -> ssl.SSLContext:
 @cache
 def _own_name() -> str:
     """Return how we introduce ourselves; smtplib would ask the name service for every mail."""
-    return socket.getfqdn()
+    name = socket.gethostname()
+    return name if "." in name else socket.getfqdn()

@@ -121,6 +121,8 @@ def judge(
             return _mail(exchange)
         case NoAnswer():
             return _no_answer(exchange)
+        case None if accepted:
+            return Result(outcome=Outcome.SENT, detail="accepted")
         case None:
             reason = f" ({raised})" if raised else ""
             detail = f"Apprise did not take the message{reason}; nothing was sent"

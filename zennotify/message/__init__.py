@@ -4,9 +4,9 @@ The only importer of Jinja, markdown-it and Babel.
 """
 
 from zennotify.message.expression import compile_expression
-from zennotify.message.fallback import fallback
+from zennotify.message.fallback import fallback, notice
 from zennotify.message.problem import TemplateProblem
 from zennotify.message.template import MessageTemplate
 from zennotify.message.templates import Templates
 
-__all__ = ["MessageTemplate", "TemplateProblem", "Templates", "compile_expression", "fallback"]
+__all__ = ["MessageTemplate", "TemplateProblem", "Templates", "compile_expression", "fallback", "notice"]

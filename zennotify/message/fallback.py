@@ -34,6 +34,11 @@ def fallback(
     return forms.message(form, forms.shield(title), body, short_id)
 
 
+def notice(form: Form, *, title: str, text: str, short_id: str) -> Message:
+    """Write a message of plain words that no template is for: one to the operators, or a test."""
+    return forms.message(form, forms.shield(title), "\n".join(map(forms.shield, text.split("\n"))), short_id)
+
+
 def _facts(names: Names) -> Iterator[str]:
     """Yield what the event is, when and where, then its fields."""
     event = _group(names, "event")

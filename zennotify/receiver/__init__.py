@@ -17,7 +17,7 @@ from zennotify.config import Address, ServerConfig
 from zennotify.errors import ZennotifyError
 from zennotify.metrics import Metrics
 from zennotify.receiver.protocol import Connections, Limits
-from zennotify.receiver.webhook import Intake, Receipt, Webhook
+from zennotify.receiver.webhook import Intake, Receipt, Tell, Webhook
 from zennotify.systemd import UnixListener
 
 __all__ = ["Intake", "Limits", "Receipt", "Receiver"]
@@ -37,8 +37,10 @@ class Receiver:
         clock: Clock,
         *,
         limits: Limits | None = None,
+        tell: Tell | None = None,
     ) -> None:
-        self._webhook = Webhook(config, intake, metrics, clock)
+        """Serve by these settings; `tell` is called with each error answer that an authentic sender gets."""
+        self._webhook = Webhook(config, intake, metrics, clock, tell)
         self._limits = limits or Limits()
         self._connections: Connections | None = None
         self._servers: list[asyncio.Server] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,6 +60,10 @@ class Intake(Interface):
         ...
 
 
+#: Tells the owners of a trouble: its kind, a title, a text.
+Tell = Callable[[str, str, str], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A whole request."""
@@ -75,8 +79,11 @@ class Request:
 class Webhook:
     """The one path of the public address."""
 
-    def __init__(self, config: ServerConfig, intake: Intake, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, config: ServerConfig, intake: Intake, metrics: Metrics, clock: Clock, tell: Tell | None
+    ) -> None:
         self._config = config
+        self._tell = tell
         self._intake = intake
         self._metrics = metrics
         self._clock = clock
@@ -167,6 +174,13 @@ class Webhook:
         """Count the errors in a row that an authentic sender saw: at 20, Zenoti switches the webhook off."""
         if answer.status != 200:
             self._errors_in_a_row += 1
+            if self._tell is not None:
+                self._tell(
+                    f"answer {answer.status}",
+                    "Zenoti got an error answer",
+                    f"The answer was {answer.status}, the {self._errors_in_a_row}. in a row; at 20 in a row"
+                    " Zenoti switches the webhook off.",
+                )
         elif not self._errors_in_a_row:
             return
         else:

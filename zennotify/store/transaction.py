@@ -85,13 +85,18 @@ class NewDelivery:
     """A delivery about to be kept; one with the same id is kept already and stays."""
 
     id: str
-    event: str
+    #: Either an event or a window led to it.
+    event: str | None
+    window: str | None = None
     rule: str
     channel: str
     rule_set: str
-    held_back: int
+    held_back: int = 0
     created: datetime
     due: datetime
+    #: Its text where it is known already; otherwise it is rendered at the first try.
+    title: str | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +104,8 @@ class Claimed:
     """A delivery that this process may try now, until its lease ends."""
 
     id: str
-    event: KeptEvent
+    #: None where a window led to it.
+    event: KeptEvent | None
     rule: str
     channel: str
     rule_set: str
@@ -273,6 +279,7 @@ class Transaction:
             {
                 "id": item.id,
                 "event": item.event,
+                "window": item.window,
                 "rule": item.rule,
                 "channel": item.channel,
                 "rule_set": item.rule_set,
@@ -280,6 +287,8 @@ class Transaction:
                 "state": DeliveryState.PENDING.value,
                 "created": to_micros(item.created),
                 "due": to_micros(item.due),
+                "title": item.title,
+                "message": item.message,
             }
             for item in new
         ]
@@ -304,7 +313,7 @@ class Transaction:
         return [
             Claimed(
                 id=row.id,
-                event=kept[row.event],
+                event=kept.get(row.event),
                 rule=row.rule,
                 channel=row.channel,
                 rule_set=row.rule_set,

@@ -1,0 +1,87 @@
+"""Tells the owners about zennotify's own troubles, through the channels named in `ops`.
+
+Called by whoever meets a trouble, from any thread.  A trouble is told once an hour; the message after that says
+how often it came back.  It travels through the outbox like every other message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from zennotify.clock import Clock
+from zennotify.core.model import Form
+from zennotify.core.once import Once, WindowKey, pass_once
+from zennotify.message import notice
+from zennotify.store import Rank, Writer
+from zennotify.store.transaction import NewDelivery, Transaction
+
+#: The name under which these deliveries and windows are kept; no rule can have it.
+OPS = "(ops)"
+_ONCE = Once(per=(), period=timedelta(hours=1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    kind: str
+    title: str
+    text: str
+    now: datetime
+
+
+class Ops:
+    """The way to the owners."""
+
+    def __init__(
+        self, writer: Writer, clock: Clock, channels: Mapping[str, Form], wake: Callable[[set[str]], None]
+    ) -> None:
+        self._clock = clock
+        self._channels = channels
+        self._wake = wake
+        self._troubles = writer.lane(self._keep, rank=Rank.REST, most=64, committed=self._kept)
+
+    def tell(self, kind: str, title: str, text: str) -> None:
+        """Tell a trouble; `kind` names it, so that it is not told again within the hour.
+
+        Title and text are for people, and hold no guest's data.
+        """
+        if self._channels:
+            self._troubles.put(_Trouble(kind, title, text, self._clock.now()))
+
+    def _keep(self, transaction: Transaction, troubles: list[_Trouble]) -> list[None]:
+        keys = {trouble.kind: WindowKey(OPS, "once", trouble.kind) for trouble in troubles}
+        windows = transaction.windows(keys.values())
+        for trouble in troubles:
+            key = keys[trouble.kind]
+            passes, held, windows[key] = pass_once(_ONCE, windows.get(key), trouble.now)
+            if passes:
+                transaction.add_deliveries(
+                    [self._delivery(trouble, held, name, form) for name, form in self._channels.items()]
+                )
+        transaction.save_windows(windows)
+        return [None] * len(troubles)
+
+    def _kept(self, _troubles: list[_Trouble], _answers: object) -> None:
+        self._wake(set(self._channels))
+
+    def _delivery(self, trouble: _Trouble, held: int, channel: str, form: Form) -> NewDelivery:
+        key = f"{trouble.kind}\x1f{channel}\x1f{trouble.now.isoformat()}"
+        delivery = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+        again = f"\n\nIt happened {held} more times since the last message about it." if held else ""
+        message = notice(
+            form, title=f"zennotify: {trouble.title}", text=trouble.text + again, short_id=delivery[:8]
+        )
+        return NewDelivery(
+            id=delivery,
+            event=None,
+            window=trouble.kind,
+            rule=OPS,
+            channel=channel,
+            rule_set="",
+            created=trouble.now,
+            due=trouble.now,
+            title=message.title,
+            message=message.body,
+        )
