@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,18 +43,18 @@ def postgres_server() -> Iterator[str]:
     if user is not None:
         shutil.chown(folder, user)
     data = folder / "data"
-    run = {"cwd": folder, "user": user} if user else {"cwd": folder}
+    run: dict[str, Any] = {"cwd": folder, "user": user}
     subprocess.run(
         [binaries / "initdb", "-D", data, "-A", "trust", "-U", "tests", "-E", "UTF8", "--no-sync"],
         check=True,
         capture_output=True,
-        **run,  # type: ignore[call-overload]
+        **run,
     )
-    server = subprocess.Popen(
+    server: subprocess.Popen[bytes] = subprocess.Popen(
         [binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        **run,  # type: ignore[call-overload]
+        **run,
     )
     try:
         assert server.stderr is not None
@@ -81,12 +82,12 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
     import psycopg
 
     name = f"t{os.urandom(6).hex()}"
-    parameters = dict(part.split("=") for part in postgres_server.split("&"))
-    with psycopg.connect(dbname="postgres", autocommit=True, **parameters) as connection:  # type: ignore[arg-type]
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+    parameters: dict[str, Any] = dict(part.split("=") for part in postgres_server.split("&"))
+    with psycopg.connect(dbname="postgres", autocommit=True, **parameters) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
     yield f"postgresql:///{name}?{postgres_server}"
-    with psycopg.connect(dbname="postgres", autocommit=True, **parameters) as connection:  # type: ignore[arg-type]
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+    with psycopg.connect(dbname="postgres", autocommit=True, **parameters) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -29,6 +29,11 @@ class FakeClock:
     def now(self) -> datetime:
         return self._now
 
+    @property
+    def alarms(self) -> list[datetime]:
+        """The moments that somebody sleeps until."""
+        return list(self._sleepers.values())
+
     async def sleep_until(self, when: datetime | None, wake: asyncio.Event) -> None:
         if not wake.is_set() and (when is None or when > self._now):
             await self._until_either(wake, when)

@@ -102,8 +102,15 @@ class Outbox:
     """The carriers of all channels, and what returns the deliveries of the dead."""
 
     def __init__(
-        self, writer: Writer, clock: Clock, metrics: Metrics, render: Render, ways: Sequence[Way]
+        self,
+        writer: Writer,
+        clock: Clock,
+        metrics: Metrics,
+        render: Render,
+        ways: Sequence[Way],
+        jitter: Callable[[], float] = random.random,
     ) -> None:
+        """Carry on these ways; `jitter` draws the part (0 to 1) of each wait that is really waited."""
         self._writer = writer
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -114,7 +121,7 @@ class Outbox:
             settles=writer.lane(_settle_all, rank=Rank.SETTLES, most=256),
         )
         self._carriers = {
-            way.name: Carrier(way, clock, metrics, render, lanes, self._lease_taken) for way in ways
+            way.name: Carrier(way, clock, metrics, render, lanes, self._lease_taken, jitter) for way in ways
         }
 
     async def run(self) -> None:
@@ -166,6 +173,7 @@ class Carrier:
         render: Render,
         lanes: _Lanes,
         lease_taken: asyncio.Event,
+        jitter: Callable[[], float],
     ) -> None:
         self._way = way
         self._clock = clock
@@ -173,6 +181,7 @@ class Carrier:
         self._render = render
         self._lanes = lanes
         self._lease_taken = lease_taken
+        self._jitter = jitter
         #: Set when something may be due, or a place is free.
         self.wake = asyncio.Event()
         self._stopping = False
@@ -276,7 +285,7 @@ class Carrier:
         number = claimed.attempts + 1
         state, reason, due = DeliveryState.DELIVERED, "", now
         if result.outcome is not Outcome.SENT:
-            again = next_due(self._way.retry, number, result, now, random.random())  # noqa: S311 - jitter is no secret
+            again = next_due(self._way.retry, number, result, now, self._jitter())
             state = DeliveryState.DEAD if again is None else DeliveryState.PENDING
             reason = "" if again else "refused" if result.outcome is Outcome.PERMANENT else "exhausted"
             due = again or now

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import signal as signals
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -119,13 +120,13 @@ class Daemon:
 
     def stop(self) -> int:
         """Ask it to stop and return its exit code."""
-        return self._end(signal.SIGTERM)
+        return self._end(signals.SIGTERM)
 
     def kill(self) -> int:
         """Kill it without warning."""
-        return self._end(signal.SIGKILL)
+        return self._end(signals.SIGKILL)
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: signals.Signals) -> None:
         assert self.process is not None
         self.process.send_signal(number)
 
@@ -133,7 +134,7 @@ class Daemon:
         assert self.process is not None
         return self.process.wait(PATIENCE)
 
-    def _end(self, number: signal.Signals) -> int:
+    def _end(self, number: signals.Signals) -> int:
         if self.process is None or self.process.poll() is not None:
             return -1 if self.process is None else int(self.process.returncode)
         self.process.send_signal(number)

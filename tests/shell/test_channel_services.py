@@ -134,7 +134,7 @@ def test_many_messages_to_slack_do_not_wait_for_each_other(world: Elsewhere) -> 
     desk = channel(SLACK)
     outcomes = {desk.send(chat(str(n)), delivery_id="d1").outcome for n in range(20)}
     assert outcomes == {Outcome.SENT}
-    assert world.received[-1].at - world.received[0].at < 1.2  # Apprise's own pace would be 1.2 s between two
+    assert world.received[-1].at - world.received[0].at < 10  # at Apprise's own pace it would be 23 s
     assert world.connections == 1
 
 

@@ -52,7 +52,7 @@ def test_mark_up_without_an_end_costs_no_square(part: str) -> None:
     began = monotonic()
     plain(part * 20_000)
     for_slack(part * 20_000)
-    assert monotonic() - began < 2
+    assert monotonic() - began < 5
 
 
 def test_a_mail_becomes_words() -> None:

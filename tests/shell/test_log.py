@@ -89,7 +89,7 @@ def test_other_programs_loggers_and_the_root_are_left_alone(caplog: pytest.LogCa
     stream = io.StringIO()
     log.set_up(stream)
     logger.error("ours")
-    logging.getLogger("apprise").error("theirs")
+    logging.getLogger("somebody.else").error("theirs")
     assert [line.split()[-1] for line in written(stream)] == ["ours"]
     assert [record.message for record in caplog.records] == ["theirs"]
 

@@ -95,7 +95,7 @@ def keep(store: Store, *numbers: int) -> None:
 
 
 def owe(store: Store, *deliveries: NewDelivery) -> None:
-    keep(store, *(int(one.event, 16) for one in deliveries))
+    keep(store, *(int(one.event or "", 16) for one in deliveries))
     store.write(Transaction.add_deliveries, list(deliveries))
 
 

@@ -1,0 +1,270 @@
+"""The outbox on a clock that the test moves: exact times over hours, and what a slow or dying channel does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import START, FakeClock
+from zennotify.core.model import Form, Message, Outcome, Result
+from zennotify.metrics import Metrics
+from zennotify.outbox import Outbox, Way
+from zennotify.store import Store
+from zennotify.store.reading import DeliveryView
+from zennotify.store.transaction import Claimed, NewDelivery, NewEvent, Transaction
+
+RETRY = tuple(timedelta(seconds=seconds) for seconds in (0, 5, 30, 300, 1800, 7200, 18000, 36000))
+SENT = Result(outcome=Outcome.SENT)
+BUSY = Result(outcome=Outcome.TEMPORARY, detail="HTTP 503")
+
+
+class ScriptedChannel:
+    """A channel that says what it is told to, and knows when it was asked."""
+
+    form = Form.CHAT
+
+    def __init__(self, clock: FakeClock, *results: Result) -> None:
+        self._clock = clock
+        self._results = list(results) or [SENT]
+        self._lock = threading.Lock()
+        self.sent: list[tuple[datetime, str]] = []
+        self.at_once = 0
+        self.most_at_once = 0
+        #: Sends wait here; set for all but the tests of slowness.
+        self.open = threading.Event()
+        self.open.set()
+
+    def send(self, message: Message, *, delivery_id: str) -> Result:
+        with self._lock:
+            self.sent.append((self._clock.now(), message.body))
+            result = self._results.pop(0) if len(self._results) > 1 else self._results[0]
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        self.open.wait(10)
+        with self._lock:
+            self.at_once -= 1
+        return result
+
+
+class World:
+    """An outbox on a real store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock()
+        self.store = Store.open(f"sqlite:///{folder / 'store.db'}")
+        self.store.writer.start()
+        self.outbox: Outbox | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def way(self, name: str, channel: ScriptedChannel, *, concurrency: int = 4, timeout: float = 10) -> Way:
+        return Way(
+            name=name,
+            channel=channel,
+            concurrency=concurrency,
+            timeout=timedelta(seconds=timeout),
+            retry=RETRY,
+        )
+
+    def start(self, *ways: Way) -> Outbox:
+        self.outbox = Outbox(self.store.writer, self.clock, Metrics(), self.render, ways, jitter=lambda: 1.0)
+        self._task = asyncio.create_task(self.outbox.run())
+        return self.outbox
+
+    def render(self, claimed: Claimed, form: Form) -> Message:
+        return Message(title="Title", body=f"text of {claimed.id}", form=form)
+
+    async def owe(self, *numbers: int, channel: str = "desk") -> None:
+        await self.store.writer.call(keep, numbers, channel)
+        assert self.outbox is not None
+        self.outbox.wake({channel})
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Let the threads and the loop work until something holds."""
+        async with asyncio.timeout(10):
+            while not holds():
+                await self.store.writer.call(nothing)
+
+    async def until_asleep(self, when: datetime) -> None:
+        """Let them work until somebody sleeps until this moment."""
+        await self.until(lambda: when in self.clock.alarms)
+
+    def delivery(self, number: int) -> DeliveryView:
+        [found] = self.store.reader.delivery(f"d{number}")
+        return found
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await asyncio.to_thread(self.store.close)
+
+
+def keep(transaction: Transaction, numbers: tuple[int, ...], channel: str) -> None:
+    for number in numbers:
+        event = NewEvent(
+            id=f"e{number}",
+            event_id=str(number),
+            type="T",
+            center=None,
+            at=None,
+            received_at=START,
+            fingerprint=str(number),
+            body=b"{}",
+        )
+        delivery = NewDelivery(
+            id=f"d{number}", event=event.id, rule="r", channel=channel, rule_set="", created=START, due=START
+        )
+        transaction.add_events([event])
+        transaction.add_deliveries([delivery])
+
+
+def nothing(_transaction: Transaction) -> None:
+    """Wait for the writer's next commit."""
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    world = World(tmp_path)
+    yield world
+    await world.close()
+
+
+async def test_a_failing_delivery_is_tried_at_exact_times_for_hours_and_is_dead_then(world: World) -> None:
+    channel = ScriptedChannel(world.clock, BUSY)
+    world.start(world.way("desk", channel))
+    await world.owe(1)
+    for number in range(1, len(RETRY)):
+        await world.until_asleep(world.clock.now() + RETRY[number])
+        assert len(world.delivery(1).attempts) == number
+        await world.clock.advance(RETRY[number])
+    await world.until(lambda: world.delivery(1).state == "dead")
+
+    moments = [moment - START for moment, _ in channel.sent]
+    assert moments == [sum(RETRY[1 : count + 1], timedelta(0)) for count in range(len(RETRY))]
+    assert moments[-1] == timedelta(hours=17, minutes=35, seconds=35)
+    assert world.delivery(1).reason == "exhausted"
+    assert {text for _, text in channel.sent} == {"text of d1"}
+
+
+async def test_a_providers_wish_to_wait_is_respected(world: World) -> None:
+    later = Result(outcome=Outcome.TEMPORARY, detail="HTTP 429", retry_after=timedelta(minutes=10))
+    channel = ScriptedChannel(world.clock, later, SENT)
+    world.start(world.way("desk", channel))
+    await world.owe(1)
+    await world.until_asleep(START + timedelta(minutes=10))
+    await world.clock.advance(timedelta(minutes=9, seconds=59))
+    assert len(channel.sent) == 1
+    await world.clock.advance(timedelta(seconds=1))
+    await world.until(lambda: world.delivery(1).state == "delivered")
+
+
+async def test_a_refusal_is_not_tried_again(world: World) -> None:
+    channel = ScriptedChannel(world.clock, Result(outcome=Outcome.PERMANENT, detail="HTTP 404"))
+    world.start(world.way("desk", channel))
+    await world.owe(1)
+    await world.until(lambda: world.delivery(1).state == "dead")
+    assert world.delivery(1).reason == "refused"
+    assert [attempt.detail for attempt in world.delivery(1).attempts] == ["HTTP 404"]
+
+
+async def test_a_channel_never_sends_more_at_once_than_it_may(world: World) -> None:
+    channel = ScriptedChannel(world.clock)
+    world.start(world.way("desk", channel, concurrency=2))
+    await world.owe(*range(30))
+    await world.until(lambda: len(world.store.reader.deliveries(state="delivered")) == 30)
+    assert channel.most_at_once <= 2
+
+
+async def test_a_hanging_channel_does_not_hold_up_another(world: World) -> None:
+    hanging, good = ScriptedChannel(world.clock), ScriptedChannel(world.clock)
+    hanging.open.clear()
+    world.start(world.way("hanging", hanging), world.way("good", good))
+    await world.owe(*range(10), channel="hanging")
+    await world.owe(*range(10, 40), channel="good")
+    await world.until(lambda: len(good.sent) == 30)
+    assert len(hanging.sent) == 4
+    hanging.open.set()
+    await world.until(lambda: len(hanging.sent) == 10)
+
+
+async def test_a_send_without_an_end_is_unknown_and_does_not_keep_its_place(world: World) -> None:
+    channel = ScriptedChannel(world.clock)
+    channel.open.clear()
+    world.start(world.way("desk", channel, concurrency=1, timeout=0.05))
+    await world.owe(1, 2)
+    await world.until(lambda: len(channel.sent) == 2)
+    [attempt] = world.delivery(1).attempts
+    assert (attempt.outcome, attempt.detail) == ("unknown", "no answer within 0.15 s")
+    assert world.delivery(1).state == "pending"
+    channel.open.set()
+
+
+async def test_stopping_waits_for_what_is_sent_and_starts_nothing_more(world: World) -> None:
+    channel = ScriptedChannel(world.clock)
+    channel.open.clear()
+    outbox = world.start(world.way("desk", channel, concurrency=1))
+    await world.owe(1, 2)
+    await world.until(lambda: len(channel.sent) == 1)
+    stopping = asyncio.create_task(outbox.stop(timedelta(seconds=10)))
+    await world.until(lambda: not stopping.done())
+    channel.open.set()
+    await stopping
+    assert (world.delivery(1).state, world.delivery(2).state) == ("delivered", "pending")
+    assert len(channel.sent) == 1
+
+
+async def test_a_send_that_outlives_the_stop_is_recorded_as_unknown(world: World) -> None:
+    channel = ScriptedChannel(world.clock)
+    channel.open.clear()
+    outbox = world.start(world.way("desk", channel))
+    await world.owe(1)
+    await world.until(lambda: len(channel.sent) == 1)
+    await outbox.stop(timedelta(seconds=0.05))
+    [attempt] = world.delivery(1).attempts
+    assert (attempt.outcome, attempt.detail) == ("unknown", "still being sent when zennotify stopped")
+    assert world.delivery(1).state == "pending"
+    channel.open.set()
+
+
+async def test_the_deliveries_of_a_dead_process_are_taken_over(world: World) -> None:
+    await world.store.writer.call(keep, (1,), "desk")
+    await world.store.writer.call(Transaction.claim, "desk", 1, "dead", START, START + timedelta(hours=1))
+    channel = ScriptedChannel(world.clock)
+    outbox = world.start(world.way("desk", channel))
+    await outbox.take_over()
+    outbox.wake({"desk"})
+    await world.until(lambda: world.delivery(1).state == "delivered")
+
+
+async def test_an_expired_lease_is_claimed_again_without_a_restart(world: World) -> None:
+    await world.store.writer.call(keep, (1,), "desk")
+    end = START + timedelta(minutes=1)
+    await world.store.writer.call(Transaction.claim, "desk", 1, "elsewhere", START, end)
+    channel = ScriptedChannel(world.clock)
+    world.start(world.way("desk", channel))
+    await world.until_asleep(end)
+    await world.clock.advance(timedelta(minutes=1, seconds=1))
+    await world.until(lambda: world.delivery(1).state == "delivered")
+
+
+async def test_a_bug_in_a_channel_harms_its_delivery_only(world: World) -> None:
+    class BrokenChannel(ScriptedChannel):
+        def send(self, message: Message, *, delivery_id: str) -> Result:
+            super().send(message, delivery_id=delivery_id)
+            raise KeyError("Ann")
+
+    broken, good = BrokenChannel(world.clock), ScriptedChannel(world.clock)
+    world.start(world.way("broken", broken), world.way("good", good))
+    await world.owe(1, channel="broken")
+    await world.owe(2, channel="good")
+    await world.until(lambda: world.delivery(2).state == "delivered")
+    await world.until(lambda: len(world.delivery(1).attempts) == 1 and world.delivery(1).state == "pending")
+    [attempt] = world.delivery(1).attempts
+    assert attempt.outcome == "unknown"
+    assert attempt.detail.startswith("KeyError in test_outbox.py:")
+    assert "Ann" not in attempt.detail
