@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from zennotify import __version__, systemd
-from zennotify.channel import open_channel
+from zennotify.channel import close_all, open_channel
 from zennotify.clock import Clock
 from zennotify.config import Address, Config
 from zennotify.core.model import Form, Result, Zone
@@ -187,6 +187,7 @@ class App:
     async def _close(self) -> None:
         await self.admin.stop()
         await asyncio.to_thread(self._store.close)
+        close_all()
         logger.info("stopped")
 
     # --- tasks --------------------------------------------------------------------------------------------

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import html
 import re
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zennotify import message as messages
 from zennotify.core.model import Code, Form, Message, Placeholder, TimeText, YesNo, Zone
 from zennotify.errors import MessageError
-from zennotify import message as messages
 from zennotify.message import TemplateProblem, Templates
 
 fallback = partial(messages.fallback, time_zone="UTC", locale="en-US")

@@ -15,8 +15,6 @@ from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from typing_extensions import override
-
 from zennotify.channel.dial import ForbiddenAddressError
 from zennotify.channel.outcome import Exchange, NoAnswer, Trouble
 
@@ -114,18 +112,15 @@ class DeadlineReader(io.RawIOBase):
         self._raw = stream.detach()
         self._sock = sock
 
-    @override
     def readable(self) -> bool:
         return True
 
-    @override
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
         made = current()
         if made is not None:
             self._sock.settimeout(made.left())
         return self._raw.readinto(buffer)
 
-    @override
     def close(self) -> None:
         self._raw.close()
         super().close()

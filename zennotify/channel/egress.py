@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.utils import get_environ_proxies
-from typing_extensions import override
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
@@ -57,18 +56,15 @@ class _Bounded(HTTPConnection):
     _used = 0.0
     _held: list[bytes] | None = None
 
-    @override
     def _new_conn(self) -> socket.socket:
         made = current()
         return super()._new_conn() if made is None else dial(self.host, self.port, made.left, _OPTIONS)
 
     @property
-    @override
     def is_connected(self) -> bool:
         """Whether the kept connection may be used again."""
         return monotonic() - self._used < _LONGEST_IDLE and super().is_connected
 
-    @override
     def request(self, *args: Any, **kwargs: Any) -> None:
         held = self._held = []
         try:
@@ -80,7 +76,6 @@ class _Bounded(HTTPConnection):
         if made := current():
             made.sent = True
 
-    @override
     def send(self, data: Any) -> None:
         """Hold back head and body, so that a message is one packet and not two."""
         if self._held is None:
@@ -88,7 +83,6 @@ class _Bounded(HTTPConnection):
         else:
             self._held.append(bytes(data))
 
-    @override
     def getresponse(self) -> PooledResponse:  # type: ignore[override] # as urllib3 does itself
         response = super().getresponse()
         self._used = monotonic()
@@ -106,7 +100,6 @@ class _Pool(HTTPConnectionPool):
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _BoundedTls
 
-    @override
     def _validate_conn(self, conn: BaseHTTPConnection) -> None:
         # urllib3's own does this and warns of `verify=no` on stderr, which whoever wrote it into the URL knows.
         if conn.is_closed:
@@ -120,18 +113,15 @@ class Egress(HTTPAdapter):
     channel with `verify=no` cannot weaken another one.
     """
 
-    @override
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
-    @override
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
-    @override
     def send(self, request: requests.PreparedRequest, *_: Any, **kwargs: Any) -> requests.Response:
         """Send one request of the current attempt, and keep what came of it."""
         made = current()

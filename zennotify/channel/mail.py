@@ -17,7 +17,6 @@ from typing import Any, Final
 
 from apprise.common import NotifyType
 from apprise.plugins.email import NotifyEmail
-from typing_extensions import override
 
 from zennotify.channel.attempt import Attempt, DeadlineReader, current
 from zennotify.channel.dial import dial
@@ -34,7 +33,6 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call] # of Apprise's __init_
     #: Of the delivery that is being sent; the same for each try of it.
     delivery_id = ""
 
-    @override
     def send(
         self,
         body: str,
@@ -118,19 +116,16 @@ class _Session(smtplib.SMTP):
         sock = dial(host, port, self._made.left)
         return sock if self._tls_first is None else self._tls_first.wrap_socket(sock, server_hostname=host)
 
-    @override
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None and self.sock is not None:  # at the beginning, and again after STARTTLS
             self.file = io.BufferedReader(DeadlineReader(self.sock.makefile("rb"), self.sock))
         return super().getreply()
 
-    @override
     def send(self, s: Any) -> None:
         if self.sock is not None:
             self.sock.settimeout(self._made.left())
         super().send(s)
 
-    @override
     def data(self, msg: Any) -> tuple[int, bytes]:
         self._made.sent = True
         return super().data(msg)

@@ -11,8 +11,6 @@ import re
 from html.parser import HTMLParser
 from typing import Final
 
-from typing_extensions import override
-
 from zennotify.channel.services import Reads
 
 #: A backslash with what it escapes, or a span of code, in which a backslash is only itself.
@@ -81,14 +79,12 @@ class _Words(HTMLParser):
         self.out: list[str] = []
         self._silent = 0
 
-    @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._silent += tag in self._SILENT
         self._break(tag)
         if tag == "li":
             self.out.append("- ")
 
-    @override
     def handle_endtag(self, tag: str) -> None:
         self._silent -= tag in self._SILENT and self._silent > 0
         if tag in {"td", "th"}:
@@ -96,7 +92,6 @@ class _Words(HTMLParser):
         if tag != "br":
             self._break(tag)
 
-    @override
     def handle_data(self, data: str) -> None:
         if not self._silent:
             self.out.append(re.sub(r"\s+", " ", data))
