@@ -22,7 +22,8 @@ from zennotify.errors import StoreUnavailable, place_of
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.store import Rank, Writer
-from zennotify.store.transaction import KeptEvent, NewDecision, NewDelivery, Transaction
+from zennotify.store.rows import KeptEvent, NewDecision, NewDelivery
+from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import label
 from zennotify.zenoti.event import reopen
 from zennotify.zenoti.names import Names

@@ -19,7 +19,8 @@ from zennotify.errors import StoreUnavailable
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.store import Rank, Writer
-from zennotify.store.transaction import NewEvent, Quarantined, Transaction
+from zennotify.store.rows import NewEvent, Quarantined
+from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import label
 from zennotify.zenoti.envelope import Envelope
 from zennotify.zenoti.event import make_event

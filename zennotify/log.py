@@ -74,21 +74,31 @@ class _Listener(logging.handlers.QueueListener):
 
 
 class _DroppingQueueHandler(logging.handlers.QueueHandler):
-    """Never blocks: when nobody reads, records are dropped."""
+    """Never blocks: when nobody reads, records are dropped, and their number is told later."""
+
+    def __init__(self, waiting: queue.Queue[logging.LogRecord | None]) -> None:
+        super().__init__(waiting)
+        self._dropped = 0
 
     def enqueue(self, record: logging.LogRecord) -> None:
         try:
+            if self._dropped:
+                text = f"{self._dropped} log lines were dropped: nobody read them"
+                told = logging.LogRecord(record.name, logging.WARNING, "", 0, text, None, None)
+                self.queue.put_nowait(told)
+                self._dropped = 0
             self.queue.put_nowait(record)
         except queue.Full:
-            return
+            self._dropped += 1
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
         """Stay silent: there is nowhere left to complain."""
 
 
 class _PlainFormatter(logging.Formatter):
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S")
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"{self.formatTime(record, '%Y-%m-%d %H:%M:%S')} {record.levelname} "
+        return "\n".join(prefix + line for line in super().format(record).splitlines())
 
 
 class _JournalFormatter(logging.Formatter):

@@ -16,7 +16,8 @@ from zennotify.core.model import Form
 from zennotify.core.once import Once, WindowKey, pass_once
 from zennotify.message import notice
 from zennotify.store import Rank, Writer
-from zennotify.store.transaction import NewDelivery, Transaction
+from zennotify.store.rows import NewDelivery
+from zennotify.store.transaction import Transaction
 
 #: The name under which these deliveries and windows are kept; no rule can have it.
 OPS = "(ops)"

@@ -30,7 +30,8 @@ from zennotify.core.retry import next_due
 from zennotify.errors import StoreUnavailable, place_of
 from zennotify.metrics import Metrics
 from zennotify.store import Lane, Rank, Writer
-from zennotify.store.transaction import Begun, Claimed, Settled, Transaction
+from zennotify.store.rows import Begun, Claimed, Settled
+from zennotify.store.transaction import Transaction
 
 logger = logging.getLogger("zennotify.outbox")
 

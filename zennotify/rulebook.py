@@ -26,7 +26,8 @@ from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.rulefile import CompiledRules, Sources, compile_rules, read_sources
 from zennotify.store import Reader, Writer
-from zennotify.store.transaction import Claimed, Transaction
+from zennotify.store.rows import Claimed
+from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import EVENT_TYPES
 from zennotify.zenoti.event import reopen
 from zennotify.zenoti.names import Names, for_message

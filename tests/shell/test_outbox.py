@@ -16,7 +16,8 @@ from zennotify.metrics import Metrics
 from zennotify.outbox import Outbox, Way
 from zennotify.store import Store
 from zennotify.store.reading import DeliveryView
-from zennotify.store.transaction import Claimed, NewDelivery, NewEvent, Transaction
+from zennotify.store.rows import Claimed, NewDelivery, NewEvent
+from zennotify.store.transaction import Transaction
 
 RETRY = tuple(timedelta(seconds=seconds) for seconds in (0, 5, 30, 300, 1800, 7200, 18000, 36000))
 SENT = Result(outcome=Outcome.SENT)

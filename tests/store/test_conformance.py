@@ -11,17 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from zennotify.core.model import DeliveryState, Form, Message, Outcome
 from zennotify.core.once import Window, WindowKey
 from zennotify.store import Store
-from zennotify.store.transaction import (
-    MOST_QUARANTINED,
-    Begun,
-    Claimed,
-    NewDecision,
-    NewDelivery,
-    NewEvent,
-    Quarantined,
-    Settled,
-    Transaction,
-)
+from zennotify.store.rows import Begun, Claimed, NewDecision, NewDelivery, NewEvent, Quarantined, Settled
+from zennotify.store.transaction import MOST_QUARANTINED, Transaction
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MESSAGE = Message(title="Title", body="Body", form=Form.CHAT)
@@ -251,10 +242,10 @@ def test_a_dead_delivery_is_revived_and_a_waiting_one_cancelled(store: Store) ->
 
 def test_old_events_go_with_all_that_came_of_them_but_not_while_something_is_owed(store: Store) -> None:
     owe(store, delivery(1), delivery(2), delivery(3))
-    store.write(Transaction.add_decisions, [NewDecision(event=event(1).id, rule="r", reason="notified", detail="")])
     store.write(
-        Transaction.finish_events, [(event(number).id, "decided", None) for number in (1, 2)]
+        Transaction.add_decisions, [NewDecision(event=event(1).id, rule="r", reason="notified", detail="")]
     )
+    store.write(Transaction.finish_events, [(event(number).id, "decided", None) for number in (1, 2)])
     [first] = claim(store, most=1)
     begin(store, first)
     settle(store, first, DeliveryState.DELIVERED)
@@ -287,7 +278,9 @@ def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
 
 def test_events_are_listed_by_type_centre_time_and_reason(store: Store) -> None:
     store.write(Transaction.add_events, [event(1, NOW - timedelta(days=1)), event(2)])
-    store.write(Transaction.add_decisions, [NewDecision(event=event(2).id, rule="r", reason="error", detail="x")])
+    store.write(
+        Transaction.add_decisions, [NewDecision(event=event(2).id, rule="r", reason="error", detail="x")]
+    )
 
     def ids(**wanted: object) -> list[str]:
         return [one.id for one in store.reader.events(**wanted)]  # type: ignore[arg-type]

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
@@ -21,13 +20,14 @@ from tests.fakes import START
 from zennotify.errors import StoreError, StoreLocked, StoreUnavailable
 from zennotify.store import Store, open_reader
 from zennotify.store.engine import read_engine, sqlite_path
-from zennotify.store.transaction import NewEvent, Transaction
+from zennotify.store.rows import NewEvent
+from zennotify.store.transaction import Transaction
 
 SECRET = "Ann Lee has an allergy"
 
 
 def url_of(path: Path) -> str:
-    return f"sqlite:///{quote(str(path))}"
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture
@@ -119,9 +119,12 @@ def test_a_store_that_could_not_be_opened_is_free_again(path: Path) -> None:
     assert (path.parent / "store.db.lock").read_bytes() == b""
 
 
-def test_postgresql_needs_no_lock_file(postgres_url: str) -> None:
-    with closing(Store.open(postgres_url)) as one, closing(Store.open(postgres_url)) as other:
-        assert (one.was_unclean, other.was_unclean) == (False, False)
+def test_a_second_daemon_is_refused_on_postgresql_too(postgres_url: str) -> None:
+    with closing(Store.open(postgres_url)) as store:
+        assert not store.was_unclean
+        with pytest.raises(StoreLocked, match="already running on this database"):
+            Store.open(postgres_url)
+    Store.open(postgres_url).close()
 
 
 # --- the file ---------------------------------------------------------------------------------------------

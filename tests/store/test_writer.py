@@ -21,7 +21,8 @@ from zennotify.errors import StoreError, StoreUnavailable
 from zennotify.store import Lane, Rank, Store, Writer
 from zennotify.store import writer as writer_module
 from zennotify.store.engine import translated_errors
-from zennotify.store.transaction import NewEvent, Transaction
+from zennotify.store.rows import NewEvent
+from zennotify.store.transaction import Transaction
 
 #: Longer than anything here takes; a test that waits this long has failed.
 PATIENCE = 20.0

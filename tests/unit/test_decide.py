@@ -217,3 +217,13 @@ def test_the_same_event_is_decided_the_same_and_each_rule_has_at_most_one_reason
         assert all(bool(one.duties) is (one.reason is Reason.NOTIFIED) for one in decisions)
         assert {one.reason for one in decisions}.isdisjoint({Reason.NOT_MATCHED, Reason.WHEN_FALSE})
         windows |= changed
+
+
+def test_a_rule_that_is_switched_off_is_not_asked_its_when() -> None:
+    def broken(_names: Names) -> bool:
+        raise ExpressionError("broken")
+
+    rules = RuleSet("hash", (make_rule(when=broken, enabled=False),))
+    [decision] = examine(make_event(), make_names(), rules)
+    assert isinstance(decision, Decision)
+    assert decision.reason is Reason.DISABLED

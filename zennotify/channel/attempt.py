@@ -113,14 +113,17 @@ class DeadlineReader(io.RawIOBase):
         self._sock = sock
 
     def readable(self) -> bool:
+        """Return True: it is a reader."""
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        """Read within the deadline of the current attempt."""
         made = current()
         if made is not None:
             self._sock.settimeout(made.left())
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
+        """Close what is read from."""
         self._raw.close()
         super().close()

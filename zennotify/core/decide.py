@@ -53,14 +53,14 @@ def examine(event: Event, names: Names, rules: RuleSet) -> list[Passed | Decisio
     for rule in rules.candidates(event.type, names):
         if not rule.matches(names):
             continue
+        if not rule.enabled:
+            examined.append(Decision(rule=rule.id, reason=Reason.DISABLED))
+            continue
         try:
             if rule.when is not None and not rule.when(names):
                 continue
         except ExpressionError as error:
             examined.append(Decision(rule=rule.id, reason=Reason.ERROR, detail=str(error)))
-            continue
-        if not rule.enabled:
-            examined.append(Decision(rule=rule.id, reason=Reason.DISABLED))
             continue
         examined.append(Passed(rule, window_key(rule.id, rule.once, names) if rule.once else None))
     return examined

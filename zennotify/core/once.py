@@ -18,6 +18,9 @@ REMEMBER_HELD = timedelta(days=7)
 _LONGEST_KEY = 300
 
 
+_NOTHING = (None, "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
     """`once: {per, for}` of a rule."""
@@ -51,13 +54,16 @@ class Window:
 
 
 def window_key(rule: str, once: Once, names: Names) -> WindowKey | None:
-    """Return the window that limits this rule for these names, or None: a null or missing key limits nothing."""
+    """Return the window that limits this rule for these names, or None.
+
+    A key that is missing, null or empty limits nothing: all unknown guests are not one guest.
+    """
     parts: list[list[str]] = []
     for path in once.per:
         keys = [
             _text(keys[-1][1])
             for value in path.values(names)
-            if value is not None and (keys := keys_of(value))
+            if value not in _NOTHING and (keys := keys_of(value))
         ]
         if not keys:
             return None

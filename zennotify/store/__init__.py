@@ -11,7 +11,14 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Engine
 
-from zennotify.store.engine import Lock, read_engine, sqlite_path, translated_errors, write_engine
+from zennotify.store.engine import (
+    AdvisoryLock,
+    Lock,
+    read_engine,
+    sqlite_path,
+    translated_errors,
+    write_engine,
+)
 from zennotify.store.migrate import migrate
 from zennotify.store.reading import Reader
 from zennotify.store.transaction import Transaction
@@ -31,7 +38,7 @@ def open_reader(url: str) -> Reader:
 class Store:
     """An open store: the writer and the reader."""
 
-    def __init__(self, engine: Engine, reader: Reader, lock: Lock | None) -> None:
+    def __init__(self, engine: Engine, reader: Reader, lock: Lock | AdvisoryLock) -> None:
         self._engine = engine
         self._lock = lock
         self.reader = reader
@@ -44,24 +51,27 @@ class Store:
         Raises StoreLocked when another process has it, StoreError when it cannot be used.
         """
         path = sqlite_path(url)
-        lock = Lock(path) if path else None
         engine = write_engine(url)
-        if lock is not None:
-            lock.take()
+        lock = Lock(path) if path else AdvisoryLock(engine)
+        try:
+            with translated_errors():
+                lock.take()
+        except BaseException:
+            engine.dispose()
+            raise
         try:
             with translated_errors():
                 migrate(engine)
             return cls(engine, Reader(read_engine(url)), lock)
         except BaseException:
+            lock.release()
             engine.dispose()
-            if lock is not None:
-                lock.release()
             raise
 
     @property
     def was_unclean(self) -> bool:
         """Whether the last process died without closing the store."""
-        return self._lock is not None and self._lock.was_unclean
+        return self._lock.was_unclean
 
     def write(
         self,
@@ -78,5 +88,4 @@ class Store:
         self.writer.stop()
         self.reader.close()
         self._engine.dispose()
-        if self._lock is not None:
-            self._lock.release()
+        self._lock.release()

@@ -1,7 +1,9 @@
 """Opens the store: the file, its lock, its engines.  Errors of an engine never hold a statement's values.
 
-SQLite: one process at a time (a lock file held by flock), one writing connection, any number of readers.  The
-lock file also tells whether the last owner closed the store: it holds the owner's process id while it is open.
+SQLite: one process at a time (a lock file held by flock), one writing connection, any number of readers, which
+cannot write: some versions corrupt a WAL store that two connections write to at the same moment (sqlite.org/wal.html,
+"the WAL-reset bug").  The lock file also tells whether the last owner closed the store: it holds the owner's process
+id while it is open.  PostgreSQL: an advisory lock does the same.
 """
 
 from __future__ import annotations
@@ -15,14 +17,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from zennotify.errors import StoreError, StoreLocked, StoreUnavailable
-
-#: Before this version, two connections that write at the same moment can corrupt a WAL store (sqlite.org/wal.html).
-FIRST_SOUND_SQLITE = (3, 51, 3)
 
 _WRITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -35,8 +34,8 @@ _WRITE_PRAGMAS = (
 
 def sqlite_path(url: str) -> Path | None:
     """Return the file of a sqlite URL, or None for another engine."""
-    parsed = make_url(url)
-    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+    # Not SQLAlchemy's reading of it, which takes a % in a folder's name for an escape.
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
 def write_engine(url: str) -> Engine:
@@ -47,9 +46,11 @@ def write_engine(url: str) -> Engine:
             _psycopg(url), pool_size=2, max_overflow=0, pool_pre_ping=True, hide_parameters=True
         )
     _create_private(path)
-    engine = create_engine(
-        url, poolclass=StaticPool, connect_args={"check_same_thread": False}, hide_parameters=True
-    )
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(path, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool, hide_parameters=True)
     _begin_with(engine, "BEGIN IMMEDIATE", _WRITE_PRAGMAS)
     return engine
 
@@ -108,6 +109,10 @@ def _begin_with(engine: Engine, begin: str, pragmas: tuple[str, ...]) -> None:
         connection.exec_driver_sql(begin)
 
 
+#: Of the advisory lock; an arbitrary number of ours.
+_LOCK_NUMBER = 0x7A656E6E
+
+
 class Lock:
     """Holds the right to write to a SQLite store, from `take` until `release` or the process's end."""
 
@@ -142,6 +147,30 @@ class Lock:
             os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
+
+
+class AdvisoryLock:
+    """Holds the right to work on a PostgreSQL database, for as long as its connection lives."""
+
+    was_unclean = False
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    def take(self) -> None:
+        """Take the lock; raise StoreLocked when another daemon has it."""
+        self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if not self._connection.execute(select(func.pg_try_advisory_lock(_LOCK_NUMBER))).scalar():
+            self.release()
+            raise StoreLocked("zennotify is already running on this database; stop it first")
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._connection is not None:
+            self._connection.invalidate()  # the server's session, and with it the lock, ends
+            self._connection.close()
+            self._connection = None
 
 
 #: SQLite errors after which nothing can be trusted: what was synced is unknown, or the file is broken.

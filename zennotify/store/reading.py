@@ -101,6 +101,12 @@ class Backlog:
     oldest_due: datetime | None = None
 
 
+def _like(glob: str) -> str:
+    """Return a glob as a pattern of LIKE."""
+    literal = glob.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return literal.replace("*", "%")
+
+
 class Reader:
     """Reads the store."""
 
@@ -116,10 +122,10 @@ class Reader:
         reason: str | None = None,
         most: int = 50,
     ) -> list[EventView]:
-        """Return events, newest first; `type` is compared without case, `*` is a glob at either end."""
+        """Return events, newest first; `type` is compared without case, `*` is a glob."""
         query = select(events).order_by(events.c.seq.desc()).limit(most)
         if type is not None:
-            query = query.where(func.lower(events.c.type).like(type.casefold().replace("*", "%")))
+            query = query.where(func.lower(events.c.type).like(_like(type.casefold()), escape="\\"))
         if center is not None:
             query = query.where(func.lower(events.c.center) == center.casefold())
         if since is not None:
@@ -131,7 +137,7 @@ class Reader:
         return self._with_decisions(self._all(query))
 
     def event(self, beginning: str) -> list[EventView]:
-        """Return the events whose id, or Zenoti's event_id, begins so; at most two."""
+        """Return the events whose id begins so, or whose event_id of Zenoti's is this; at most two."""
         query = select(events).where(events.c.id.startswith(beginning, autoescape=True)).limit(2)
         rows = self._all(query) or self._all(select(events).where(events.c.event_id == beginning).limit(2))
         return self._with_decisions(rows)

@@ -1,25 +1,34 @@
 """What is written: every statement of the write path, for one transaction.
 
-Called inside the writer's transactions by intake.py and outbox.py.  The same statements serve SQLite and
-PostgreSQL; `now` is always an argument.  Nothing here commits.
+Called inside the writer's transactions by intake.py, decider.py and outbox.py.  The same statements serve SQLite
+and PostgreSQL; `now` is always an argument.  Nothing here commits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from zennotify.core.model import DeliveryState, Message, Outcome
+from zennotify.core.model import DeliveryState
 from zennotify.core.once import Window, WindowKey
+from zennotify.store import statements as sql
+from zennotify.store.rows import (
+    Begun,
+    Claimed,
+    KeptEvent,
+    NewDecision,
+    NewDelivery,
+    NewEvent,
+    Quarantined,
+    Settled,
+)
 from zennotify.store.schema import (
     PENDING,
     SENDING,
-    UNDECIDED,
     attempts,
     decisions,
     deliveries,
@@ -36,113 +45,6 @@ MOST_QUARANTINED = 1000
 MOST_QUARANTINED_BYTES = 64 * 2**20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewEvent:
-    """An event about to be kept."""
-
-    id: str
-    event_id: str
-    type: str
-    center: str | None
-    at: datetime | None
-    received_at: datetime
-    fingerprint: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptEvent:
-    """An event as it was kept."""
-
-    id: str
-    type: str
-    received_at: datetime
-    body: bytes
-    tries: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quarantined:
-    """A body that could not become an event."""
-
-    received_at: datetime
-    reason: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewDecision:
-    """A decision about to be kept."""
-
-    event: str
-    rule: str
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewDelivery:
-    """A delivery about to be kept; one with the same id is kept already and stays."""
-
-    id: str
-    #: Either an event or a window led to it.
-    event: str | None
-    window: str | None = None
-    rule: str
-    channel: str
-    rule_set: str
-    held_back: int = 0
-    created: datetime
-    due: datetime
-    #: Its text where it is known already; otherwise it is rendered at the first try.
-    title: str | None = None
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """A delivery that this process may try now, until its lease ends."""
-
-    id: str
-    #: None where a window led to it.
-    event: KeptEvent | None
-    rule: str
-    channel: str
-    rule_set: str
-    held_back: int
-    attempts: int
-    lease: str
-    #: The text of an earlier try, which is sent again as it was.
-    title: str | None
-    message: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """An attempt that is about to start."""
-
-    delivery: str
-    lease: str
-    number: int
-    started: datetime
-    message: Message
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """What an attempt came to, and what becomes of its delivery."""
-
-    delivery: str
-    lease: str
-    number: int
-    finished: datetime
-    outcome: Outcome
-    detail: str
-    state: DeliveryState
-    reason: str
-    due: datetime
-
-
 class Transaction:
     """The statements, on one connection that is inside a transaction."""
 
@@ -156,9 +58,9 @@ class Transaction:
         self, ids: Collection[str], fingerprints: Collection[str], since: datetime
     ) -> tuple[dict[str, str], dict[str, str]]:
         """Return id -> fingerprint of the ids that are kept, and fingerprint -> id of what came since."""
-        by_id = self._connection.execute(_KNOWN_IDS, {"ids": list(ids)})
+        by_id = self._connection.execute(sql.KNOWN_IDS, {"ids": list(ids)})
         recent = self._connection.execute(
-            _KNOWN_FINGERPRINTS, {"fingerprints": list(fingerprints), "since": to_micros(since)}
+            sql.KNOWN_FINGERPRINTS, {"fingerprints": list(fingerprints), "since": to_micros(since)}
         )
         return {row.id: row.fingerprint for row in by_id}, {row.fingerprint: row.id for row in recent}
 
@@ -206,22 +108,22 @@ class Transaction:
 
     def undecided(self, most: int, after: int = 0) -> list[tuple[int, KeptEvent]]:
         """Return the oldest undecided events behind the place `after`, each with its place."""
-        rows = self._connection.execute(_UNDECIDED, {"most": most, "after": after})
+        rows = self._connection.execute(sql.OLDEST_UNDECIDED, {"most": most, "after": after})
         return [(row.seq, _kept(row)) for row in rows]
 
     def last_undecided(self) -> int:
         """Return the place of the newest undecided event; 0 when there is none."""
-        return self._connection.execute(_LAST_UNDECIDED).scalar() or 0
+        return self._connection.execute(sql.LAST_UNDECIDED).scalar() or 0
 
     def count_try(self, event: str) -> None:
         """Count that deciding this event is about to be tried."""
-        self._connection.execute(_COUNT_TRY, {"event": event})
+        self._connection.execute(sql.COUNT_TRY, {"event": event})
 
     def finish_events(self, finished: Iterable[tuple[str, str, str | None]]) -> None:
         """Set (event, state, rule set) of events that have been decided or have failed."""
         rows = [{"event": event, "new_state": state, "hash": rules} for event, state, rules in finished]
         if rows:
-            self._connection.execute(_FINISH_EVENT, rows)
+            self._connection.execute(sql.FINISH_EVENT, rows)
 
     def add_decisions(self, new: Sequence[NewDecision]) -> None:
         """Keep decisions."""
@@ -230,7 +132,7 @@ class Transaction:
                 {"event": item.event, "rule": item.rule, "reason": item.reason, "detail": item.detail}
                 for item in new
             ]
-            self._connection.execute(_ADD_DECISION, rows)
+            self._connection.execute(sql.ADD_DECISION, rows)
 
     # --- windows ------------------------------------------------------------------------------------------
 
@@ -239,7 +141,7 @@ class Transaction:
         if not keys:
             return {}
         wanted = [(key.rule, key.stage, key.key) for key in sorted(keys)]
-        rows = self._connection.execute(_WINDOWS, {"keys": wanted})
+        rows = self._connection.execute(sql.WINDOWS, {"keys": wanted})
         return {
             WindowKey(row.rule, row.stage, row.key): Window(until=from_micros(row.until), held=row.held)
             for row in rows
@@ -297,7 +199,7 @@ class Transaction:
     def claim(self, channel: str, most: int, lease: str, now: datetime, until: datetime) -> list[Claimed]:
         """Take the oldest due deliveries of a channel; nobody else gets them before `until`."""
         rows = self._connection.execute(
-            _CLAIM,
+            sql.CLAIM,
             {
                 "wanted_channel": channel,
                 "now": to_micros(now),
@@ -308,7 +210,7 @@ class Transaction:
         ).all()
         if not rows:
             return []
-        found = self._connection.execute(_EVENTS, {"ids": [row.event for row in rows]})
+        found = self._connection.execute(sql.EVENTS, {"ids": [row.event for row in rows]})
         kept = {row.id: _kept(row) for row in found}
         return [
             Claimed(
@@ -328,25 +230,25 @@ class Transaction:
 
     def next_due(self, channel: str) -> datetime | None:
         """Return when the next pending delivery of a channel is due."""
-        due = self._connection.execute(_NEXT_DUE, {"wanted_channel": channel}).scalar()
+        due = self._connection.execute(sql.NEXT_DUE, {"wanted_channel": channel}).scalar()
         return None if due is None else from_micros(due)
 
     def begin(self, begun: Sequence[Begun]) -> list[bool]:
         """Keep the attempts and their texts before they are sent; False for one whose lease is not ours any more."""
         wanted = {item.delivery: item.lease for item in begun}
-        rows = self._connection.execute(_LEASES, {"ids": list(wanted)})
+        rows = self._connection.execute(sql.LEASES, {"ids": list(wanted)})
         held = {row.id for row in rows if row.lease == wanted[row.id]}
         mine = [item for item in begun if item.delivery in held]
         if mine:
             self._connection.execute(
-                _ADD_ATTEMPT,
+                sql.ADD_ATTEMPT,
                 [
                     {"delivery": item.delivery, "number": item.number, "started": to_micros(item.started)}
                     for item in mine
                 ],
             )
             self._connection.execute(
-                _BEGIN,
+                sql.BEGIN,
                 [
                     {
                         "delivery": item.delivery,
@@ -362,7 +264,7 @@ class Transaction:
     def settle(self, settled: Sequence[Settled]) -> None:
         """Keep what attempts came to; a delivery whose lease is not ours any more is left to its new holder."""
         self._connection.execute(
-            _FINISH_ATTEMPT,
+            sql.FINISH_ATTEMPT,
             [
                 {
                     "of_delivery": item.delivery,
@@ -375,7 +277,7 @@ class Transaction:
             ],
         )
         self._connection.execute(
-            _SETTLE,
+            sql.SETTLE,
             [
                 {
                     "delivery": item.delivery,
@@ -405,9 +307,9 @@ class Transaction:
         ).all()
         if rows:
             self._connection.execute(
-                _LOSE_ATTEMPT, [{"of_delivery": row.id, "of_number": row.attempts} for row in rows]
+                sql.LOSE_ATTEMPT, [{"of_delivery": row.id, "of_number": row.attempts} for row in rows]
             )
-        next_end = self._connection.execute(_NEXT_LEASE_END).scalar()
+        next_end = self._connection.execute(sql.NEXT_LEASE_END).scalar()
         return sorted({row.channel for row in rows}), None if next_end is None else from_micros(next_end)
 
     def bury_orphans(self, channels: Collection[str]) -> int:
@@ -507,109 +409,3 @@ def _kept(row: Any) -> KeptEvent:
         body=bytes(row.body),
         tries=row.tries,
     )
-
-
-# Built once: SQLAlchemy finds the compiled form of a statement it has seen faster than that of a new one.
-_EVENT_COLUMNS = (
-    events.c.seq,
-    events.c.id,
-    events.c.type,
-    events.c.received_at,
-    events.c.body,
-    events.c.tries,
-)
-_KNOWN_IDS = select(events.c.id, events.c.fingerprint).where(
-    events.c.id.in_(bindparam("ids", expanding=True))
-)
-_KNOWN_FINGERPRINTS = select(events.c.id, events.c.fingerprint).where(
-    events.c.fingerprint.in_(bindparam("fingerprints", expanding=True)),
-    events.c.received_at >= bindparam("since"),
-)
-_UNDECIDED = (
-    select(*_EVENT_COLUMNS)
-    .where(events.c.state == UNDECIDED, events.c.seq > bindparam("after"))
-    .order_by(events.c.seq)
-    .limit(bindparam("most"))
-)
-_LAST_UNDECIDED = select(func.max(events.c.seq)).where(events.c.state == UNDECIDED)
-_EVENTS = select(*_EVENT_COLUMNS).where(events.c.id.in_(bindparam("ids", expanding=True)))
-_COUNT_TRY = update(events).where(events.c.id == bindparam("event")).values(tries=events.c.tries + 1)
-_FINISH_EVENT = (
-    update(events)
-    .where(events.c.id == bindparam("event"))
-    .values(state=bindparam("new_state"), rule_set=bindparam("hash"))
-)
-_ADD_DECISION = insert(decisions)
-_WINDOWS = select(windows).where(
-    tuple_(windows.c.rule, windows.c.stage, windows.c.key).in_(bindparam("keys", expanding=True))
-)
-_CLAIM = (
-    update(deliveries)
-    .where(
-        deliveries.c.id.in_(
-            select(deliveries.c.id)
-            .where(
-                deliveries.c.channel == bindparam("wanted_channel"),
-                deliveries.c.state == PENDING,
-                deliveries.c.due <= bindparam("now"),
-            )
-            .order_by(deliveries.c.due)
-            .limit(bindparam("most"))
-            .with_for_update(skip_locked=True)
-        )
-    )
-    .values(state=DeliveryState.SENDING.value, lease=bindparam("token"), lease_until=bindparam("until"))
-    .returning(
-        deliveries.c.id,
-        deliveries.c.event,
-        deliveries.c.rule,
-        deliveries.c.channel,
-        deliveries.c.rule_set,
-        deliveries.c.held_back,
-        deliveries.c.attempts,
-        deliveries.c.title,
-        deliveries.c.message,
-        deliveries.c.due,
-        deliveries.c.created,
-    )
-)
-_NEXT_DUE = select(func.min(deliveries.c.due)).where(
-    deliveries.c.channel == bindparam("wanted_channel"), deliveries.c.state == PENDING
-)
-_NEXT_LEASE_END = select(func.min(deliveries.c.lease_until)).where(deliveries.c.state == SENDING)
-_LEASES = (
-    select(deliveries.c.id, deliveries.c.lease)
-    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
-    .with_for_update()
-)
-_ADD_ATTEMPT = insert(attempts)
-_BEGIN = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery"))
-    .values(attempts=bindparam("number"), title=bindparam("text_title"), message=bindparam("text_body"))
-)
-_FINISH_ATTEMPT = (
-    update(attempts)
-    .where(attempts.c.delivery == bindparam("of_delivery"), attempts.c.number == bindparam("of_number"))
-    .values(finished=bindparam("ended"), outcome=bindparam("result"), detail=bindparam("text"))
-)
-_LOSE_ATTEMPT = (
-    update(attempts)
-    .where(
-        attempts.c.delivery == bindparam("of_delivery"),
-        attempts.c.number == bindparam("of_number"),
-        attempts.c.outcome.is_(None),
-    )
-    .values(outcome=Outcome.UNKNOWN.value, detail="zennotify died while it was sending")
-)
-_SETTLE = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery"), deliveries.c.lease == bindparam("token"))
-    .values(
-        state=bindparam("new_state"),
-        reason=bindparam("new_reason"),
-        due=bindparam("new_due"),
-        lease=None,
-        lease_until=None,
-    )
-)

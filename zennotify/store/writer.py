@@ -2,7 +2,12 @@
 
 Everything that waits at the same moment goes into one transaction: new events first, then decisions, then what
 the outbox has to say.  Who asks gets an answer after the commit.  A statement that fails on its own account spoils
-only itself: the transaction is rolled back and its parts are done again one by one.
+only itself: the transaction is rolled back and its parts are done again one by one, so a lane's `handle` may run
+twice for the same item.
+
+    running --StoreUnavailable: who asked is told, a pause--> away --the next transaction--> running
+    running --stop: what waits is done--> ended           away --stop: what waits is given up--> ended
+    running --an error that nothing survives: everybody is told, then on_death--> ended
 """
 
 from __future__ import annotations
@@ -121,6 +126,9 @@ class Writer:
         self._ended = False
         #: Whether the last transaction found the store unavailable.
         self._is_away = False
+        #: Lanes up to this place have a turn in the next transaction, however long it takes: they had none in
+        #: the last one.
+        self._owed = 0
         #: What the transaction under way has taken from the lanes.
         self._works: list[_Work] = []
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -216,14 +224,17 @@ class Writer:
         began = time.monotonic()
         with translated_errors(), self._engine.begin() as connection:
             transaction = Transaction(connection)
-            for lane in self._lanes:
+            for place, lane in enumerate(self._lanes):
                 batch = lane.take()
                 if not batch:
                     continue
                 works.append((lane, batch))
                 answers.append(lane.handle(transaction, [waiting.item for waiting in batch]))
-                if time.monotonic() - began > _LONGEST_WORK:
+                if place >= self._owed and time.monotonic() - began > _LONGEST_WORK:
+                    self._owed = place + 1
                     break
+            else:
+                self._owed = 0
         return answers
 
     def _one_by_one(self, works: list[_Work]) -> None:
@@ -237,7 +248,7 @@ class Writer:
                     self._fail(work, error)
                 except StoreError:
                     raise
-                except Exception as error:  # the last resort: the process must not live on without its writer
+                except Exception as error:  # the culprit; the others go on
                     self._fail(work, error)
                 else:
                     self._succeed(work, [answer])
@@ -247,7 +258,7 @@ class Writer:
         for (lane, batch), answer in zip(works, answers, strict=True):
             if lane.committed is not None:
                 lane.committed([waiting.item for waiting in batch], answer)
-            done.extend((waiting, one) for waiting, one in zip(batch, answer, strict=False) if waiting.future)
+            done.extend((waiting, one) for waiting, one in zip(batch, answer, strict=True) if waiting.future)
         _tell(done, _set_result)
 
     def _fail(self, works: list[_Work], error: Exception) -> None:

@@ -17,7 +17,6 @@ from zennotify.zenoti.catalog import give_meaning
 _OCCASION_IDS = (
     "appointment_group_id",
     "invoice_id",
-    "invoice_item_id",
     "registration_id",
     "session_id",
     "sesion_id",
