@@ -39,6 +39,8 @@ logger = logging.getLogger("zennotify.app")
 
 #: How long sends may take to finish when the daemon stops.
 STOP_DEADLINE = timedelta(seconds=20)
+#: How long the first deciding of what an earlier process left may still take then; seconds.
+_RECOVERY_DEADLINE = 5.0
 #: How often old rows are looked for.
 _PURGE_EVERY = timedelta(hours=1)
 _PURGE_BATCH = 500
@@ -155,6 +157,8 @@ class App:
                 tasks.append(group.create_task(self._quick_check()))
             await stop.wait()
             await self._stop_serving()
+            if self.rulebook.rules is not None:  # what was just accepted is decided before we go
+                await asyncio.wait([recovery], timeout=_RECOVERY_DEADLINE)
             for task in (*tasks, recovery):
                 task.cancel()
         await self._close()

@@ -298,6 +298,7 @@ rules:
     daemon.start()
     for number in range(3):
         daemon.post(numbered(number))
+    sink.wait_for(1)
     daemon.stop()
     reasons = [event["decisions"][0]["reason"] for event in daemon.json("events")]
     assert sorted(reasons) == ["held_back", "held_back", "notified"]

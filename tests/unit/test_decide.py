@@ -224,6 +224,6 @@ def test_a_rule_that_is_switched_off_is_not_asked_its_when() -> None:
         raise ExpressionError("broken")
 
     rules = RuleSet("hash", (make_rule(when=broken, enabled=False),))
-    [decision] = examine(make_event(), make_names(), rules)
+    [decision] = examine(make_event(), {"data": {}}, rules)
     assert isinstance(decision, Decision)
     assert decision.reason is Reason.DISABLED
