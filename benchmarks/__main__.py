@@ -35,7 +35,9 @@ def main(names: tuple[str, ...], rounds: int | None, as_json: bool) -> None:
     pin(0, CLIENT_CORE)
     found: list[Figure] = []
     began = monotonic()
-    with tempfile.TemporaryDirectory(prefix="zennotify-bench-") as folder:
+    # Not /tmp, which is in memory on many systems: a sync there costs nothing.
+    where = os.environ.get("TMPDIR", "/var/tmp")
+    with tempfile.TemporaryDirectory(prefix="zennotify-bench-", dir=where) as folder:
         for name in names or BENCHMARKS:
             run, usual = BENCHMARKS[name]
             (Path(folder) / name).mkdir()

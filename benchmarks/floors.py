@@ -1,8 +1,8 @@
 """The servers that zennotify is compared with; a process each.
 
-    proof   an aiohttp application: the same signature, the same strict parse, nothing stored
-    bare    an aiohttp application: reads the JSON, nothing else
-    raw     no HTTP library at all: shows what the load generator can do
+proof   an aiohttp application: the same signature, the same strict parse, nothing stored
+bare    an aiohttp application: reads the JSON, nothing else
+raw     no HTTP library at all: shows what the load generator can do
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The service that messages are sent to: an HTTP server in a process of its own that keeps when each one came.
 
-    /ok...     answers 200 at once
-    /hang...   takes the message and never answers
+/ok...     answers 200 at once
+/hang...   takes the message and never answers
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import click
 
 from zennotify.cli.project import (
     BAD_CONFIGURATION,
+    as_seen_from_here,
     check_rules,
     config_option,
     json_option,
@@ -30,7 +31,7 @@ def check(config_path: Path, as_json: bool) -> None:
     """
     problems, summary = _check(config_path)
     if as_json:
-        click.echo(json.dumps([asdict(problem) for problem in sorted(problems)], indent=2))
+        click.echo(json.dumps([asdict(problem) for problem in as_seen_from_here(problems)], indent=2))
     else:
         show_problems(problems)
     errors = sum(not problem.warning for problem in problems)

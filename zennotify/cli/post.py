@@ -87,11 +87,11 @@ def post(config: Config, address: Address, body: Mapping[str, Any]) -> tuple[int
     if server.token:
         headers["Authorization"] = f"Bearer {server.token.get_secret_value()}"
     connection = http.client.HTTPConnection(address.host or "localhost", address.port, timeout=_PATIENCE)
-    if address.path is not None:
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(_PATIENCE)
-        connection.sock.connect(str(address.path))
     try:
+        if address.path is not None:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(_PATIENCE)
+            connection.sock.connect(str(address.path))
         connection.request("POST", server.path, raw, headers)
         response = connection.getresponse()
         return response.status, json.loads(response.read())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -113,8 +113,19 @@ def load_or_exit(path: Path, *, need_secrets: bool = False) -> Project:
 
 def show_problems(problems: Iterable[Problem]) -> None:
     """Print problems, one a line, on standard error."""
-    for problem in sorted(problems):
+    for problem in as_seen_from_here(problems):
         click.echo(str(problem), err=True)
+
+
+def as_seen_from_here(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems in order, their files as the user would name them."""
+    here = Path.cwd()
+    named = []
+    for problem in problems:
+        path = Path(problem.file)
+        file = str(path.relative_to(here)) if path.is_relative_to(here) else problem.file
+        named.append(replace(problem, file=file))
+    return sorted(named)
 
 
 def open_or_exit(config: Config) -> Reader:

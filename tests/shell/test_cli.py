@@ -1,0 +1,134 @@
+"""The commands that need no daemon: check, and what the others say when there is nothing to work on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from zennotify.cli import main
+
+RULES = "rules:\n  - {id: r1, event: Invoice.Closed, notify: desk, message: text}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/a.yaml").write_text(RULES)
+    return tmp_path
+
+
+def run(config: str, *arguments: str) -> Result:
+    Path("config.yaml").write_text(config)
+    return CliRunner().invoke(main, [*arguments, "--config", "config.yaml"])
+
+
+@pytest.mark.usefixtures("folder")
+def test_check_counts_what_is_good() -> None:
+    done = run('channels: {desk: {url: "console://desk"}}', "check")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "good: 1 rule, 1 channel, 0 warnings\n", "")
+
+
+CHANNELS = [
+    ("slakc://a/b/c", "zennotify does not send through slakc://; did you mean slack://?"),
+    ("json://169.254.169.254/", "link-local"),
+    ("json://{{ data.host }}/", "{{"),
+    ("mailto://u:secret-word@example.com", "no recipient"),
+]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("url", "said"), CHANNELS, ids=[url.split(":")[0] for url, _ in CHANNELS])
+def test_check_names_a_channel_that_cannot_be_used_and_never_its_url(url: str, said: str) -> None:
+    done = run(f'channels:\n  desk:\n    url: "{url}"\n', "check")
+    assert done.exit_code == 78
+    assert done.stderr.startswith("config.yaml:3:10: channels.desk.url: ")
+    assert said in done.stderr
+    assert "secret-word" not in done.stderr
+    assert done.stderr.endswith("1 error, 0 warnings\n")
+
+
+def test_check_shows_the_errors_of_all_files_at_once(folder: Path) -> None:
+    (folder / "rules/a.yaml").write_text(RULES.replace("desk", "dsk"))
+    (folder / "rules/b.yaml").write_text(
+        RULES.replace("r1", "r2").replace("message: text", "message: '{{ x }}'")
+    )
+    (folder / "templates").mkdir()
+    (folder / "templates/t.j2").write_text("{{ data.x | nope }}")
+    done = run('channels: {desk: {url: "slakc://desk"}}', "check")
+    assert done.exit_code == 78
+    places = [line.split(": ")[0] for line in done.stderr.splitlines()[:-1]]
+    assert [Path(place.rsplit(":", 2)[0]).name for place in places] == [
+        "config.yaml",
+        "a.yaml",
+        "b.yaml",
+        "t.j2",
+    ]
+    assert "4 errors" in done.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_check_prints_json() -> None:
+    done = run("channels: {desk: {url: 'console://x', ratee: 5}}", "check", "--json")
+    assert done.exit_code == 78
+    [problem] = json.loads(done.stdout)
+    assert problem["line"] == 1
+    assert problem["warning"] is False
+    assert "did you mean `rate`?" in problem["message"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_missing_secret_is_a_warning_for_check_and_an_error_for_run() -> None:
+    config = 'channels: {desk: {url: "${env:NO_SUCH_SECRET_X}"}}'
+    checked = run(config, "check")
+    assert checked.exit_code == 0
+    assert "warning" in checked.stderr
+    assert "NO_SUCH_SECRET_X" in checked.stderr
+    started = run(config, "run")
+    assert started.exit_code == 78
+    assert "NO_SUCH_SECRET_X" in started.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("events", "list"),
+        ("events", "--quarantine"),
+        ("events", "show", "ab"),
+        ("deliveries",),
+        ("deliveries", "show", "ab"),
+        ("deliveries", "retry", "ab"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("folder")
+def test_without_a_store_there_is_one_sentence(command: tuple[str, ...]) -> None:
+    done = run('channels: {desk: {url: "console://desk"}}', *command)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("zennotify: there is no store at ")
+
+
+@pytest.mark.usefixtures("folder")
+def test_reload_and_simulate_say_that_there_is_no_daemon() -> None:
+    config = 'channels: {desk: {url: "console://desk"}}\nserver: {listen: "unix:web.sock"}'
+    assert "is zennotify running?" in run(config, "reload").stderr
+    done = run(config, "simulate", "Invoice.Closed")
+    assert done.exit_code == 1
+    assert "no daemon answers at unix:" in done.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_unknown_sample_gets_the_nearest_name() -> None:
+    done = run('channels: {desk: {url: "console://desk"}}', "simulate", "Invoice.Close")
+    assert done.exit_code == 2
+    assert "did you mean `Invoice.Closed`?" in done.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_configuration_that_is_not_there_ends_with_78() -> None:
+    done = CliRunner().invoke(main, ["check", "--config", "nowhere.yaml"])
+    assert done.exit_code == 78
+    assert done.stderr.startswith("nowhere.yaml:0:0: ")
