@@ -27,12 +27,14 @@ class Load:
 
     requests: list[bytes]
     port: int
-    stopping: bool = False
+    #: Stop after so many requests.
+    most: float = float("inf")
     taken: int = 0
     open: int = 0
-    #: Answers that said "accepted", and others.
+    #: Set when all connections are closed.
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Answers that said "accepted".
     accepted: int = 0
-    others: int = 0
     #: For each answer, when it came and how long it took.
     answers: list[tuple[float, float]] = field(default_factory=list)
 
@@ -56,6 +58,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._load.open -= 1
+        if not self._load.open:
+            self._load.ended.set()
 
     def data_received(self, data: bytes) -> None:
         data = self._buffer + data
@@ -67,12 +71,10 @@ class Connection(asyncio.Protocol):
         self._load.answers.append((now, now - self._began))
         if data.startswith(b"HTTP/1.1 200") and b'"accepted"' in data:
             self._load.accepted += 1
-        else:
-            self._load.others += 1
         self._post()
 
     def _post(self) -> None:
-        if self._load.stopping:
+        if self._load.taken >= self._load.most:
             self._transport.close()
             return
         content = self._load.take()
@@ -104,7 +106,7 @@ class Client:
 
     def post(self, port: int, count: int, connections: int = 16) -> int:
         """Post the first `count` requests; return how many were accepted."""
-        load = Load(self._requests[:count], port)
+        load = Load(self._requests, port, most=count)
         uvloop.run(_post_all(load, connections))
         return load.accepted
 
@@ -124,10 +126,11 @@ async def _load(load: Load, connections: int, warmup: float, seconds: float) -> 
     await _connect(load, connections)
     await asyncio.sleep(began + seconds - monotonic())
     ended = monotonic()
-    load.stopping = True
-    while load.open:
-        await asyncio.sleep(0.001)
+    load.most = 0
+    await load.ended.wait()
     times = [took for at, took in load.answers if began <= at <= ended]
+    if not times:
+        raise RuntimeError("the server answers nothing")
     return {
         "rate": len(times) / (ended - began),
         "p50": percentile(times, 0.5),
@@ -138,12 +141,8 @@ async def _load(load: Load, connections: int, warmup: float, seconds: float) -> 
 
 
 async def _post_all(load: Load, connections: int) -> None:
-    await _connect(load, min(connections, len(load.requests)))
-    while load.taken < len(load.requests):
-        await asyncio.sleep(0.001)
-    load.stopping = True
-    while load.open:
-        await asyncio.sleep(0.001)
+    await _connect(load, connections)
+    await load.ended.wait()
 
 
 async def _pace(load: Load, gap: float) -> list[tuple[float, float]]:

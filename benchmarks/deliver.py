@@ -7,7 +7,7 @@ every commit.  The daemon starts with 2,000 pending deliveries; the sink's clock
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,7 +28,7 @@ def run(rounds: int, folder: Path) -> Iterator[Figure]:
     found: dict[int, list[float]] = {concurrency: [] for concurrency in _CONCURRENCY}
     bare: list[float] = []
     with Child("client", core=CLIENT_CORE) as client, Child("sink", core=CLIENT_CORE) as sink:
-        seed(client, sink, folder / "seed", {"desk": {}}, [_RULE])
+        seed(client, sink, folder / "seed", ["desk"], [_RULE])
         for number in range(rounds):
             for concurrency in _CONCURRENCY:
                 channels = {"desk": {"url": sink_url(sink, "ok"), "concurrency": concurrency}}
@@ -54,11 +54,11 @@ def sink_url(sink: Child, path: str) -> str:
 
 
 def seed(
-    client: Child, sink: Child, folder: Path, channels: dict[str, Any], rules: list[dict[str, Any]]
+    client: Child, sink: Child, folder: Path, channels: Iterable[str], rules: list[dict[str, Any]]
 ) -> None:
     """Make a store with PENDING events whose deliveries all wait: their channels hang, and the daemon is killed."""
     hanging = {"url": sink_url(sink, "hang"), "concurrency": 1, "timeout": "120s"}
-    daemon = Daemon(folder).configure({name: channel | hanging for name, channel in channels.items()}, rules)
+    daemon = Daemon(folder).configure(dict.fromkeys(channels, hanging), rules)
     daemon.start()
     client.ask("prepare", count=PENDING)
     if client.ask("post", port=daemon.port, count=PENDING) != PENDING:

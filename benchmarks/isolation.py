@@ -34,7 +34,7 @@ def run(rounds: int, folder: Path) -> Iterator[Figure]:
         }
         cases = {"alone": good, "beside": good | bad}
         for case, channels in cases.items():
-            seed(client, sink, folder / case, dict.fromkeys(channels, {}), _rules(channels))
+            seed(client, sink, folder / case, channels, _rules(channels))
         for number in range(rounds):
             for case, channels in cases.items():
                 daemon = reopened(folder / case, folder / f"{case}-{number}")

@@ -110,7 +110,7 @@ class App:
         self.rulebook = Rulebook(
             surroundings(config, forms), store.writer, store.reader, clock, self.metrics, ops
         )
-        self.outbox = Outbox(store.writer, clock, self.metrics, self.rulebook.render, ways)
+        self.outbox = Outbox(store.writer, clock, self.metrics, self.rulebook.render, ways, ops)
         class_times = Zone(config.class_times)
         self.decider = Decider(store.writer, self.metrics, class_times=class_times, wake=wake, ops=ops)
         intake = Intake(

@@ -29,6 +29,7 @@ class _Trouble:
     kind: str
     title: str
     text: str
+    but_not_by: str
     now: datetime
 
 
@@ -41,15 +42,20 @@ class Ops:
         self._clock = clock
         self._channels = channels
         self._wake = wake
-        self._troubles = writer.lane(self._keep, rank=Rank.REST, most=64, committed=self._kept)
+        self._troubles = writer.lane(
+            self._keep, rank=Rank.REST, most=64, committed=self._kept, failed=self._not_kept
+        )
+        #: The kinds that wait to be told: a flood of one kind must not fill the memory.
+        self._waiting: set[str] = set()
 
-    def tell(self, kind: str, title: str, text: str) -> None:
+    def tell(self, kind: str, title: str, text: str, but_not_by: str = "") -> None:
         """Tell a trouble; `kind` names it, so that it is not told again within the hour.
 
-        Title and text are for people, and hold no guest's data.
+        Title and text are for people, and hold no guest's data.  A channel's own failure is not told by it.
         """
-        if self._channels:
-            self._troubles.put(_Trouble(kind, title, text, self._clock.now()))
+        if self._channels and kind not in self._waiting:
+            self._waiting.add(kind)
+            self._troubles.put(_Trouble(kind, title, text, but_not_by, self._clock.now()))
 
     def _keep(self, transaction: Transaction, troubles: list[_Trouble]) -> list[None]:
         keys = {trouble.kind: WindowKey(OPS, "once", trouble.kind) for trouble in troubles}
@@ -59,13 +65,22 @@ class Ops:
             passes, held, windows[key] = pass_once(_ONCE, windows.get(key), trouble.now)
             if passes:
                 transaction.add_deliveries(
-                    [self._delivery(trouble, held, name, form) for name, form in self._channels.items()]
+                    [
+                        self._delivery(trouble, held, name, form)
+                        for name, form in self._channels.items()
+                        if name != trouble.but_not_by
+                    ]
                 )
         transaction.save_windows(windows)
         return [None] * len(troubles)
 
-    def _kept(self, _troubles: list[_Trouble], _answers: object) -> None:
+    def _kept(self, troubles: list[_Trouble], _answers: object) -> None:
+        self._waiting -= {trouble.kind for trouble in troubles}
         self._wake(set(self._channels))
+
+    def _not_kept(self, troubles: list[_Trouble], _error: Exception) -> None:
+        """Forget them: the trouble will come again, and the store has more important things to do."""
+        self._waiting -= {trouble.kind for trouble in troubles}
 
     def _delivery(self, trouble: _Trouble, held: int, channel: str, form: Form) -> NewDelivery:
         key = f"{trouble.kind}\x1f{channel}\x1f{trouble.now.isoformat()}"
