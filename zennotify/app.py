@@ -9,6 +9,7 @@ Every task is supervised: one that dies takes the process down loudly, and syste
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -22,7 +23,7 @@ from zennotify.clock import Clock
 from zennotify.config import Address, Config
 from zennotify.core.model import Form, Result, Zone
 from zennotify.decider import Decider
-from zennotify.errors import ConfigError, ControlError, StoreUnavailable, ZennotifyError
+from zennotify.errors import ConfigError, ControlError, StoreError, StoreUnavailable, ZennotifyError
 from zennotify.intake import Intake
 from zennotify.message import notice
 from zennotify.metrics import Metrics
@@ -114,7 +115,13 @@ class App:
         class_times = Zone(config.class_times)
         self.decider = Decider(store.writer, self.metrics, class_times=class_times, wake=wake, ops=ops)
         intake = Intake(
-            store.writer, clock, self.metrics, class_times=class_times, hand_on=self.decider.hand_on, ops=ops
+            store.writer,
+            clock,
+            self.metrics,
+            class_times=class_times,
+            hand_on=self.decider.hand_on,
+            lost_sight=self.decider.fall_behind,
+            ops=ops,
         )
         self.receiver = Receiver(config.server, intake, self.metrics, clock, tell=ops.tell)
         self.admin = Admin(readiness=self.readiness, metrics=self._metrics_text)
@@ -127,6 +134,7 @@ class App:
             }
         )
         self._draining = False
+        self._reloading = asyncio.Lock()
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -211,7 +219,10 @@ class App:
         never = asyncio.Event()
         while interval is not None:
             await self._clock.sleep_until(self._clock.now() + interval, never)
-            if await self._writer_problem() is None:
+            with contextlib.suppress(TimeoutError):  # the store may be away; the writer has to answer
+                async with asyncio.timeout(_WRITER_PATIENCE):
+                    with contextlib.suppress(StoreUnavailable):
+                        await self._store.writer.call(_nothing)
                 systemd.alive()
 
     async def _purge(self) -> None:
@@ -249,19 +260,22 @@ class App:
 
     async def reload(self) -> dict[str, Any]:
         """Bring the rule files into force as a whole.  Raises ConfigError, and then nothing changes."""
-        systemd.reloading()
-        try:
-            warnings = await self.rulebook.load()
-        finally:
-            systemd.ready("rules reloaded" if self.rulebook.problem is None else "the last reload failed")
-        rules = self.rulebook.rules
-        assert rules is not None, "load brought rules into force"  # noqa: S101
-        self.decider.use(rules)
+        async with self._reloading:  # two at once could bring the older files into force last
+            systemd.reloading()
+            try:
+                warnings = await self.rulebook.load()
+            finally:
+                systemd.ready("rules reloaded" if self.rulebook.problem is None else "the last reload failed")
+            rules = self.rulebook.rules
+            assert rules is not None, "load brought rules into force"  # noqa: S101
+            self.decider.use(rules)
         return {"rules": len(rules.rules), "warnings": [str(warning) for warning in warnings]}
 
     async def _on_reload(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         try:
             return await self.reload()
+        except StoreUnavailable as error:
+            raise ControlError(str(error)) from error
         except ConfigError as error:
             raise ControlError(f"{error}\nnothing has changed: the rules from before go on") from error
 
@@ -295,7 +309,10 @@ class App:
         return None
 
     async def _metrics_text(self) -> bytes:
-        backlog = await asyncio.to_thread(self._store.reader.backlog)
+        try:
+            backlog = await asyncio.to_thread(self._store.reader.backlog)
+        except StoreError:  # what is in memory is still worth reading
+            return self.metrics.text()
         for name in self._ways:
             self.metrics.outbox_pending.labels(name).set(backlog.pending.get(name, 0))
         age = (self._clock.now() - backlog.oldest_due).total_seconds() if backlog.oldest_due else 0

@@ -10,8 +10,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import takewhile
+from typing import TypeVar
 
 from zennotify import log
 from zennotify.core.decide import Decision, Passed, conclude, examine
@@ -30,11 +34,15 @@ from zennotify.zenoti.names import Names
 
 logger = logging.getLogger("zennotify.decider")
 
+Answer = TypeVar("Answer")
+
 #: After this many crashes while it was being decided, an event is not tried again.
 MOST_TRIES = 3
 #: Events that wait in memory for their decision; what is beyond is read back from the store.
 _MOST_WAITING = 5_000
 _BATCH = 256
+#: A transaction decides no further event once it has worked this long (seconds).
+_LONGEST_WORK = 0.05
 #: Decisions that the owners hear of.
 _TROUBLES = {Reason.ERROR, Reason.FAILED}
 
@@ -61,6 +69,8 @@ class _Batch:
     windows: dict[WindowKey, Window] = field(default_factory=dict)
     #: Whether the store has more undecided events than were read back.
     has_more: bool = False
+    #: Whether events were left for the next transaction, because these took long.
+    left_some: bool = False
 
 
 class Decider:
@@ -85,6 +95,10 @@ class Decider:
         self._has_rules = asyncio.Event()
         #: Whether the store has undecided events that are not in the queue; only the writer's thread changes it.
         self._is_behind = True
+        #: Whether what an earlier process left has been decided; until then nothing is read back.
+        self._has_recovered = False
+        #: Whether the place holder for reading them is in the queue.
+        self._is_queued = False
         self._events = writer.lane(
             self._decide, rank=Rank.DECISIONS, most=_BATCH, committed=self._decided, failed=self._not_decided
         )
@@ -101,7 +115,7 @@ class Decider:
         if len(self._events) < _MOST_WAITING:
             self._events.put(event)
         else:
-            self._fall_behind()
+            self.fall_behind()
 
     async def recover(self) -> None:
         """Decide first what an earlier process left undecided, one by one, each try counted before it is made.
@@ -111,26 +125,53 @@ class Decider:
         """
         await self._has_rules.wait()
         place = 0
-        last = await self._writer.call(Transaction.last_undecided)
+        counted: set[str] = set()
+        last = await self._patiently(lambda: self._writer.call(Transaction.last_undecided))
         while place < last:
-            [(place, kept)] = await self._writer.call(Transaction.undecided, 1, place)
-            if kept.tries >= MOST_TRIES:
-                await self._give_up(kept)
+            after = place
+            found = await self._patiently(partial(self._writer.call, Transaction.undecided, _BATCH, after))
+            # What was tried before may be what ended the process: it is tried alone.
+            fresh = list(takewhile(lambda row: not row[1].tries, found))
+            place = (fresh or found[:1])[-1][0]
+            batch = [kept for _, kept in fresh or found[:1]]
+            if batch[0].tries >= MOST_TRIES:
+                await self._give_up(batch[0])
                 continue
-            await self._writer.call(Transaction.count_try, kept.id)
-            await self._events.ask(self._reopen(kept))
-        self._events.put(_READ_BACK)
+            tried = [kept.id for kept in batch if kept.id not in counted]
+            if tried:
+                await self._patiently(partial(self._writer.call, Transaction.count_tries, tried))
+                counted.update(tried)
+            await self._patiently(partial(self._decide_now, [self._reopen(kept) for kept in batch]))
+        self._has_recovered = True
+        await self._patiently(lambda: self._writer.call(self._catch_up))
+
+    def _catch_up(self, _transaction: Transaction) -> None:
+        self.fall_behind()
+
+    async def _decide_now(self, events: Sequence[Event]) -> None:
+        await asyncio.gather(*(self._events.ask(event) for event in events))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Ask again while the store is unavailable; the writer pauses meanwhile."""
+        while True:
+            try:
+                return await ask()
+            except StoreUnavailable:
+                logger.warning("the store is unavailable; deciding what was left waits for it")
 
     async def _give_up(self, kept: KeptEvent) -> None:
         logger.error("event=%s type=%s state=failed tries=%d", kept.id, label(kept.type), kept.tries)
         reason = f"deciding it ended zennotify {kept.tries} times"
-        await self._writer.call(_keep_failed, kept.id, reason)
+        await self._patiently(partial(self._writer.call, _keep_failed, kept.id, reason))
         self._metrics.decisions.labels("", Reason.FAILED.value).inc()
         self._tell(kept.id, Decision(rule="", reason=Reason.FAILED, detail=reason))
 
-    def _fall_behind(self) -> None:
+    def fall_behind(self) -> None:
+        """Read the undecided events back from the store; in the writer's thread."""
         self._is_behind = True
-        self._events.put(_READ_BACK)
+        if not self._is_queued and self._has_recovered:
+            self._is_queued = True
+            self._events.put(_READ_BACK)
 
     # --- in the writer's thread ---------------------------------------------------------------------------
 
@@ -152,7 +193,11 @@ class Decider:
     ) -> None:
         """Decide the events over what the windows were before this transaction and became within it."""
         examined: list[tuple[Event, list[Passed | Decision]]] = []
+        began = time.monotonic()
         for event in events:
+            if time.monotonic() - began > _LONGEST_WORK:
+                batch.left_some = True  # a rule that takes long must not keep new events waiting
+                break
             try:
                 examined.append((event, examine(event, Names(event), rules)))
             except Exception as error:  # a bug of ours: only this event may suffer
@@ -172,10 +217,10 @@ class Decider:
     def _decided(self, items: list[Event | _ReadBack], batches: Sequence[_Batch]) -> None:
         batch = batches[0]
         if any(isinstance(item, _ReadBack) for item in items):
-            if batch.has_more:
-                self._events.put(_READ_BACK)
-            else:
-                self._is_behind = False
+            self._is_queued = False
+            self._is_behind = batch.has_more
+        if batch.has_more or batch.left_some:
+            self.fall_behind()
         channels = {
             duty.channel for one in batch.decided for decision in one.decisions for duty in decision.duties
         }
@@ -199,7 +244,9 @@ class Decider:
         """Read the events back later; what is not a passing fault ends the process, and `recover` isolates it."""
         if not isinstance(error, StoreUnavailable):
             raise error
-        self._fall_behind()
+        if any(isinstance(item, _ReadBack) for item in items):
+            self._is_queued = False
+        self.fall_behind()
 
     def _reopen(self, kept: KeptEvent) -> Event:
         return reopen(kept.body, kept.received_at, self._class_times)

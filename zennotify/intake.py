@@ -65,6 +65,7 @@ class Intake:
         *,
         class_times: Zone,
         hand_on: Callable[[Event], None],
+        lost_sight: Callable[[], None],
         ops: Ops,
     ) -> None:
         self._clock = clock
@@ -73,7 +74,11 @@ class Intake:
         self._ops = ops
         #: Called in the writer's thread with each new event, after its commit and in order.
         self._hand_on = hand_on
-        self._arrivals = writer.lane(self._keep, rank=Rank.EVENTS, most=_BATCH, committed=self._kept)
+        #: Called there when a commit failed: it may have been kept all the same, and has then to be read back.
+        self._lost_sight = lost_sight
+        self._arrivals = writer.lane(
+            self._keep, rank=Rank.EVENTS, most=_BATCH, committed=self._kept, failed=self._not_kept
+        )
         self._bodies = writer.lane(self._keep_bodies, rank=Rank.EVENTS, most=_BATCH)
 
     async def accept(self, envelope: Envelope, body: bytes, received_at: datetime) -> Receipt:
@@ -149,8 +154,11 @@ class Intake:
         for arrival, receipt in zip(arrivals, receipts, strict=True):
             if receipt.status == "accepted":
                 self._metrics.events.labels(label(arrival.event.type)).inc()
+                self._metrics.last_event.set(arrival.event.received_at.timestamp())
                 self._hand_on(arrival.event)
-        self._metrics.last_event.set(arrivals[-1].event.received_at.timestamp())
+
+    def _not_kept(self, _arrivals: list[_Arrival], _error: Exception) -> None:
+        self._lost_sight()
 
     def _keep_bodies(self, transaction: Transaction, bodies: list[Quarantined]) -> list[Receipt]:
         transaction.add_quarantine(bodies)

@@ -45,10 +45,11 @@ logger = logging.getLogger("zennotify.outbox")
 #: exchange, and a provider may need several.
 _PATIENCE = 3
 #: The lease outlives the wait for a thread and the longest send: otherwise a slow send is claimed twice.
-_LEASE_PATIENCE = 3
+_LEASE_PATIENCE = 5
 _LEASE_MARGIN = timedelta(seconds=30)
-#: Deliveries that are claimed ahead for each thread, so that none waits for the commit of a claim.
-_AHEAD = 2
+#: Deliveries that are claimed for each thread, so that none waits for the commit of a claim; more are claimed when
+#: half of them are over.
+_AHEAD = 4
 #: Before the next claim while the store is unavailable.
 _STORE_PAUSE = timedelta(seconds=1)
 
@@ -259,6 +260,8 @@ class Carrier:
         self.wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._stopping = False
+        #: When so few are open, more are claimed.
+        self._refill = way.concurrency * _AHEAD // 2
         self._patience = (_PATIENCE * way.timeout).total_seconds()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._overdue: asyncio.TimerHandle | None = None
@@ -300,8 +303,8 @@ class Carrier:
 
     async def _carry_due(self) -> datetime | None:
         """Claim what is due while there is room; return when to look again, None when somebody will wake us."""
-        room = self._way.concurrency * _AHEAD - len(self._open)
-        if self._stopping or room < self._way.concurrency:
+        room = 2 * self._refill - len(self._open)
+        if self._stopping or room < self._refill:
             return None
         now = self._clock.now()
         until = now + _LEASE_PATIENCE * _PATIENCE * self._way.timeout + _LEASE_MARGIN
@@ -431,7 +434,7 @@ class Carrier:
             self._open.remove(attempt)
             attempt.phase = _Phase.OVER
             left = len(self._open)
-        if self._loop is not None and (left <= self._way.concurrency or self._stopping):
+        if self._loop is not None and (left == self._refill or self._stopping):
             self._loop.call_soon_threadsafe(self._has_room)
         return True
 

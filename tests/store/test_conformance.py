@@ -120,8 +120,8 @@ def test_known_finds_ids_for_ever_and_content_only_since(store: Store) -> None:
 
 def test_a_try_is_counted_and_a_decided_event_is_not_undecided(store: Store) -> None:
     keep(store, 1)
-    store.write(Transaction.count_try, event(1).id)
-    store.write(Transaction.count_try, event(1).id)
+    store.write(Transaction.count_tries, [event(1).id])
+    store.write(Transaction.count_tries, [event(1).id])
     [(place, kept)] = store.write(Transaction.undecided, 1)
     assert kept.tries == 2
     assert store.write(Transaction.last_undecided) == place

@@ -92,7 +92,7 @@ def test_times_of_a_class_are_meant_as_the_setting_says(event_type: str, class_t
 @pytest.mark.parametrize(
     "data",
     [
-        {"appointment_group_status": "2", "is_noshowfeerequired": True},
+        {"appointment_group_status": "two", "is_noshowfeerequired": True},
         {"appointment_group_status": None, "is_noshowfeerequired": None},
         {"appointment_group_status": True, "is_noshowfeerequired": 1},
         {"appointment_group_status": [2], "is_noshowfeerequired": {}},

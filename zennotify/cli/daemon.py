@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -82,8 +81,12 @@ async def _serve(app: App, on_ready: Callable[[], None] | None) -> None:
 
 
 async def _reload(app: App) -> None:
-    with contextlib.suppress(ConfigError):  # it is in the log, in /readyz and in the metrics
+    try:
         await app.reload()
+    except ConfigError:  # it is in the log, in /readyz and in the metrics
+        return
+    except ZennotifyError as error:
+        logger.error("the reload failed: %s", error)  # noqa: TRY400 - no trace wanted
 
 
 def _demo_feeder(project: Project, app: App) -> Callable[[], None]:

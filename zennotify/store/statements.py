@@ -5,7 +5,7 @@ Built once: SQLAlchemy finds the compiled form of a statement it has seen faster
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, func, insert, select, tuple_, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from zennotify.core.model import DeliveryState, Outcome
 from zennotify.store.schema import (
@@ -47,8 +47,11 @@ FINISH_EVENT = (
     .values(state=bindparam("new_state"), rule_set=bindparam("hash"))
 )
 ADD_DECISION = insert(decisions)
+# Not `(rule, stage, key) IN (...)`: for more than one key SQLite would read the whole table.
 WINDOWS = select(windows).where(
-    tuple_(windows.c.rule, windows.c.stage, windows.c.key).in_(bindparam("keys", expanding=True))
+    windows.c.rule.in_(bindparam("rules", expanding=True)),
+    windows.c.stage.in_(bindparam("stages", expanding=True)),
+    windows.c.key.in_(bindparam("keys", expanding=True)),
 )
 CLAIM = (
     update(deliveries)

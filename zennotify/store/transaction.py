@@ -115,9 +115,9 @@ class Transaction:
         """Return the place of the newest undecided event; 0 when there is none."""
         return self._connection.execute(sql.LAST_UNDECIDED).scalar() or 0
 
-    def count_try(self, event: str) -> None:
-        """Count that deciding this event is about to be tried."""
-        self._connection.execute(sql.COUNT_TRY, {"event": event})
+    def count_tries(self, tried: Collection[str]) -> None:
+        """Count that deciding these events is about to be tried."""
+        self._connection.execute(sql.COUNT_TRY, [{"event": event} for event in tried])
 
     def finish_events(self, finished: Iterable[tuple[str, str, str | None]]) -> None:
         """Set (event, state, rule set) of events that have been decided or have failed."""
@@ -140,12 +140,19 @@ class Transaction:
         """Return the windows that are kept of these keys."""
         if not keys:
             return {}
-        wanted = [(key.rule, key.stage, key.key) for key in sorted(keys)]
-        rows = self._connection.execute(sql.WINDOWS, {"keys": wanted})
-        return {
+        rows = self._connection.execute(
+            sql.WINDOWS,
+            {
+                "rules": sorted({key.rule for key in keys}),
+                "stages": sorted({key.stage for key in keys}),
+                "keys": sorted({key.key for key in keys}),
+            },
+        )
+        found = {
             WindowKey(row.rule, row.stage, row.key): Window(until=from_micros(row.until), held=row.held)
             for row in rows
         }
+        return {key: window for key, window in found.items() if key in keys}
 
     def save_windows(self, changed: Mapping[WindowKey, Window]) -> None:
         """Keep windows as they are now."""
@@ -398,7 +405,18 @@ class Transaction:
             self._connection.execute(delete(deliveries).where(deliveries.c.event.in_(old)))
             self._connection.execute(delete(decisions).where(decisions.c.event.in_(old)))
             self._connection.execute(delete(events).where(events.c.id.in_(old)))
+        self._purge_ops(before)
         return len(old)
+
+    def _purge_ops(self, before: datetime) -> None:
+        """Forget what was told to the owners: these deliveries have no event."""
+        told = select(deliveries.c.id).where(
+            deliveries.c.event.is_(None),
+            deliveries.c.created < to_micros(before),
+            deliveries.c.state.not_in([DeliveryState.PENDING.value, DeliveryState.SENDING.value]),
+        )
+        self._connection.execute(delete(attempts).where(attempts.c.delivery.in_(told)))
+        self._connection.execute(delete(deliveries).where(deliveries.c.id.in_(told)))
 
 
 def _kept(row: Any) -> KeptEvent:

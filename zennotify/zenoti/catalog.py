@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from zennotify.core.match import read_number
 from zennotify.core.model import Code, TimeText, YesNo, Zone
 from zennotify.zenoti.codes import APPOINTMENT_GROUP_STATUS
 
@@ -82,8 +83,10 @@ def _yes_no(value: Any) -> Any:
 
 
 def _group_status(value: Any) -> Any:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return Code(value, APPOINTMENT_GROUP_STATUS) if is_number else value
+    number = read_number(value.strip()) if isinstance(value, str) else value
+    if isinstance(number, int) and not isinstance(number, bool):
+        return Code(number, APPOINTMENT_GROUP_STATUS)
+    return value
 
 
 _GROUP: Mapping[tuple[str, ...], Meaning] = {
