@@ -836,9 +836,23 @@ def test_the_fallback_shows_at_most_twelve_short_fields() -> None:
     assert body.count(": x\n") == 12
 
 
-def test_the_fallback_says_utc_where_the_centres_clock_is_not_known() -> None:
-    body = fallback(Form.JSON, {"event": NAMES["event"]}, short_id="a", problem="x", title="T").body
-    assert body.startswith("AppointmentGroup.Status, Thu, Jul 25, 4:15 PM UTC\n")
+def test_the_fallback_says_the_local_time() -> None:
+    body = messages.fallback(
+        Form.JSON,
+        {"event": NAMES["event"]},
+        short_id="a",
+        problem="x",
+        title="T",
+        time_zone="America/Los_Angeles",
+        locale="en-US",
+    ).body
+    assert body.startswith("AppointmentGroup.Status, Thu, Jul 25, 9:15 AM\n")
+
+
+def test_the_next_message_says_how_many_were_held_back() -> None:
+    message = Templates({}, time_zone="UTC", locale="en-US").inline("text", "Title")
+    body = message.render(Form.JSON, {**NAMES, "held_back": 2}, short_id="a1b2c3d4").body
+    assert body == "text\n\n2 more like this were held back since the last message.\n\nRef a1b2c3d4"
 
 
 ANYTHING = st.recursive(

@@ -92,7 +92,9 @@ TEMPLATE = "{% block title %}No-show{% endblock %}{% block body %}{{ data.name }
 
 def test_a_rule_is_read_with_all_its_keys() -> None:
     result = compiled(EVERYTHING, templates={"no_show.j2": TEMPLATE})
-    assert result.warnings == ()
+    assert [problem.message for problem in result.warnings] == [
+        "no-show-fee.tests: tests are not run yet by this version of zennotify"
+    ]
     first, second = result.rules.rules
     assert (first.id, first.description, first.enabled) == (
         "no-show-fee",
@@ -163,7 +165,7 @@ def test_the_hash_does_not_depend_on_the_order_or_the_place() -> None:
 
 def test_rules_of_the_past_compile_though_their_channels_are_gone() -> None:
     assert compiled(EVERYTHING, templates={"no_show.j2": TEMPLATE}, channels=None).messages
-    assert len(said(EVERYTHING.replace("manager-mail", "gone"), templates={"no_show.j2": TEMPLATE})) == 1
+    assert len(said(EVERYTHING.replace("manager-mail", "gone"), templates={"no_show.j2": TEMPLATE})) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from zennotify import __version__
 from zennotify.cli import check, daemon, post, records
+from zennotify.cli.project import fail
+from zennotify.errors import ZennotifyError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Sentences(click.Group):
+    """Ends a command that fails with one sentence, not with a trace."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ZennotifyError as error:
+            fail(str(error))
+
+
+@click.group(
+    cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="zennotify")
 def main() -> None:
     """Turns Zenoti webhooks into the right message for the right person.

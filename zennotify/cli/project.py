@@ -13,7 +13,7 @@ import click
 
 from zennotify.app import surroundings
 from zennotify.channel import ChannelProblem, check_url
-from zennotify.config import Config, ConfigFile, load_config
+from zennotify.config import Config, ConfigFile, ConfigRefused, load_config
 from zennotify.core.model import Form
 from zennotify.errors import ConfigError, Problem, StoreError
 from zennotify.store import Reader, open_reader
@@ -69,8 +69,13 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
 
     Missing secrets are errors for who needs them, and warnings for who does not.
     """
-    file = load_config(path, environ=os.environ)
-    problems = list(file.warnings)
+    try:
+        file = load_config(path, environ=os.environ)
+        problems = list(file.warnings)
+    except ConfigRefused as error:
+        if error.rest is None:
+            raise
+        file, problems = error.rest, list(error.problems)  # so that the other errors are shown, too
     for place, problem in file.missing.items():
         known = problem.message.removeprefix(f"{place}: ")
         problems.append(Problem(problem.file, problem.line, problem.column, known, warning=not need_secrets))
@@ -89,7 +94,7 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
 def check_rules(project: Project) -> tuple[list[Problem], int]:
     """Return what is wrong with the rules and templates, and how many rules there are."""
     # A channel that has a problem of its own is still a name that rules may use.
-    forms = {name: project.forms.get(name, Form.CHAT) for name in project.config.channels}
+    forms = {name: project.forms.get(name, Form.CHAT) for name in project.config_file.channel_names}
     try:
         _, compiled = surroundings(project.config, forms).read()
     except ConfigError as error:

@@ -52,7 +52,7 @@ _most_option = click.option(
     "most",
     default=50,
     show_default=True,
-    type=click.IntRange(1, 100_000),
+    type=click.IntRange(1, 10_000),
     help="At most this many.",
 )
 
@@ -89,7 +89,9 @@ def events_list(
     config = load_or_exit(config_path).config
     reader = open_or_exit(config)
     if quarantine:
-        _show(reader.quarantine(most=most), as_json, _quarantine_json, _quarantine_line(config))
+        if event_type or center or reason:
+            raise click.UsageError("--quarantine takes --since and --limit only: these bodies are no events")
+        _show(reader.quarantine(since=since, most=most), as_json, _quarantine_json, _quarantine_line(config))
         return
     rows = reader.events(type=event_type, center=center, since=since, reason=reason, most=most)
     _show(rows, as_json, _event_json, _event_line(config))
@@ -115,7 +117,7 @@ def events_show(event_id: str, config_path: Path, as_json: bool) -> None:
             _show_attempts(config, delivery, "      ")
     if not event.decisions:
         click.echo("  no rule matched" if event.state == "decided" else "  not decided yet")
-    click.echo(json.dumps(body, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(body, indent=2))
 
 
 @click.group(cls=_ListByDefault)
@@ -124,6 +126,9 @@ def deliveries() -> None:
 
 
 @deliveries.command("list")
+@click.option("--type", "event_type", metavar="TYPE", help="Only of this event type; * is a glob.")
+@click.option("--center", metavar="ID", help="Only of this centre.")
+@click.option("--reason", metavar="REASON", help="Only for this reason, e.g. refused or exhausted.")
 @click.option("--channel", metavar="NAME", help="Only this channel.")
 @click.option(
     "--state",
@@ -135,6 +140,9 @@ def deliveries() -> None:
 @config_option
 @json_option
 def deliveries_list(
+    event_type: str | None,
+    center: str | None,
+    reason: str | None,
     channel: str | None,
     state: str | None,
     since: datetime | None,
@@ -144,7 +152,9 @@ def deliveries_list(
 ) -> None:
     """List deliveries, newest first."""
     config = load_or_exit(config_path).config
-    rows = open_or_exit(config).deliveries(channel=channel, state=state, since=since, most=most)
+    rows = open_or_exit(config).deliveries(
+        type=event_type, center=center, reason=reason, channel=channel, state=state, since=since, most=most
+    )
     _show(rows, as_json, _delivery_json, _delivery_line(config))
 
 
@@ -187,6 +197,10 @@ def _change(config_path: Path, beginning: str, verb: str, done: str, offline: tu
     """Have the daemon change a delivery or, where none runs, change it ourselves under its lock."""
     config = load_or_exit(config_path).config
     delivery = _only(open_or_exit(config).delivery(beginning), "delivery", beginning)
+    if verb == "retry" and delivery.channel not in config.channels:
+        fail(
+            f"delivery {delivery.id[:8]} is for channel {delivery.channel}, which is not configured any more"
+        )
     try:
         changed = ask(config.admin.control.path or Path(), verb, {"id": delivery.id}, _PATIENCE)["changed"]
     except NoDaemon:
@@ -194,7 +208,10 @@ def _change(config_path: Path, beginning: str, verb: str, done: str, offline: tu
     except ControlError as error:
         fail(str(error))
     if not changed:
-        fail(f"delivery {delivery.id[:8]} is {delivery.state}; it cannot be changed like that")
+        fail(
+            f"delivery {delivery.id[:8]} is {delivery.state}; it cannot be changed like that: only one that is"
+            " dead, cancelled or waiting is retried, only one that waits or is dead is cancelled"
+        )
     click.echo(f"delivery {delivery.id[:8]} {done}")
 
 

@@ -1,6 +1,6 @@
 """What does config.yaml say?  Read by cli and app: `load_config` gives a validated Config, or every error."""
 
-from zennotify.config.load import ConfigFile, load_config
+from zennotify.config.load import ConfigFile, ConfigRefused, load_config
 from zennotify.config.model import (
     AdminConfig,
     ChannelConfig,
@@ -19,6 +19,7 @@ __all__ = [
     "ChannelConfig",
     "Config",
     "ConfigFile",
+    "ConfigRefused",
     "Keep",
     "Network",
     "ServerConfig",

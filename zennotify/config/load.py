@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,23 @@ class ConfigFile:
     missing: Mapping[Place, Problem]
     _document: yamlfile.Document = field(repr=False)
 
+    @property
+    def channel_names(self) -> list[str]:
+        """All names that stand below `channels`, also of channels that cannot be used."""
+        written = self._document.value.get("channels")
+        return [str(name) for name in written] if isinstance(written, dict) else []
+
     def where(self, path: Place, message: str, *, warning: bool = False) -> Problem:
         """Return a Problem at the key at `path`, for checks that are made elsewhere."""
         return self._document.problem(path, f"{label(path)}: {message}", warning=warning)
+
+
+class ConfigRefused(ConfigError):  # noqa: N818 - a state of the file
+    """A configuration has errors; `rest` is what is left without them, for further checks only."""
+
+    def __init__(self, problems: Sequence[Problem], rest: ConfigFile | None) -> None:
+        super().__init__(problems)
+        self.rest = rest
 
 
 def load_config(path: Path, *, environ: Mapping[str, str]) -> ConfigFile:
@@ -83,14 +97,18 @@ class _Loading:
         self._say(found.errors)
         said = (*found.warnings, *self._filling.warnings.items(), *_comments(self._document))
         warnings = [self._problem(place, sentence, warning=True) for place, sentence in said]
-        if self._errors or config is None:
-            raise ConfigError(sorted({*self._errors, *warnings}))
-        return ConfigFile(
+        problems = sorted({*self._errors, *warnings})
+        if config is None:
+            raise ConfigRefused(problems, None)
+        file = ConfigFile(
             config=config,
             warnings=tuple(sorted(warnings)),
             missing={place: self._problem(place, said) for place, said in self._filling.missing.items()},
             _document=self._document,
         )
+        if self._errors:
+            raise ConfigRefused(problems, file)
+        return file
 
     def _validate(self, left_out: set[Place]) -> tuple[model.Config | None, set[Place]]:
         """Return the Config, without what is wrong, and where that is.

@@ -63,12 +63,9 @@ def _center(names: Names) -> str:
 
 
 def _moment(event: Mapping[str, Any]) -> str:
-    """Return when it was, by the centre's clock; without one in UTC, and it says so."""
+    """Return when it was, by the centre's clock."""
     at = event.get("at") or event.get("received_at")
-    if at is None:
-        return ""
-    zone = "" if moments.of_center("time_zone") else " UTC"
-    return f"{moments.show(at)}{zone}"
+    return "" if at is None else moments.show(at)
 
 
 def _short(value: Any) -> str:

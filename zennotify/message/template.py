@@ -42,6 +42,8 @@ class MessageTemplate:
         try:
             with running(Run(names, self.time_zone, self.locale)):
                 title, body = self._write(block, names)
+            if body.strip():
+                body += _held_back(names)
             message = forms.message(form, title, body, short_id, plain=block == "sms")
         except Exception as error:
             name, line = place(error)
@@ -63,6 +65,12 @@ class MessageTemplate:
             return ("" if block == "sms" else _print(context, "title")), body
         title = _description(names) if self.title is None else self.title
         return ("" if block == "sms" else forms.shield(title)), body
+
+
+def _held_back(names: Names) -> str:
+    """Say how many messages `once` held back before this one."""
+    number = names.get("held_back", 0)
+    return f"\n\n{number} more like this were held back since the last message." if number else ""
 
 
 def _print(context: Context, block: str) -> str:

@@ -49,6 +49,10 @@ class RuleCompiler:
         when = self._when(entry.when)
         once = self._once(entry)
         message = self._message(entry)
+        if entry.tests is not None:
+            self._add(
+                ("tests",), "tests are not run yet by this version of zennotify", key=True, warning=True
+            )
         if self._failed or message is None:
             return None
         rule = Rule(

@@ -5,12 +5,12 @@ Every call opens a short read transaction of its own, which never blocks the wri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import ColumnElement, Engine, Select, func, select
 
 from zennotify.store.engine import translated_errors
 from zennotify.store.schema import (
@@ -107,6 +107,18 @@ def _like(glob: str) -> str:
     return literal.replace("*", "%")
 
 
+def _begins(column: ColumnElement[str], beginning: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition that an id begins so, in a form that an index serves."""
+    return column >= beginning, column < beginning + chr(0x10FFFF)
+
+
+def _by(name: str, rows: Iterable[Any]) -> dict[str, list[Any]]:
+    grouped: dict[str, list[Any]] = {}
+    for row in rows:
+        grouped.setdefault(getattr(row, name), []).append(row)
+    return grouped
+
+
 class Reader:
     """Reads the store."""
 
@@ -138,13 +150,16 @@ class Reader:
 
     def event(self, beginning: str) -> list[EventView]:
         """Return the events whose id begins so, or whose event_id of Zenoti's is this; at most two."""
-        query = select(events).where(events.c.id.startswith(beginning, autoescape=True)).limit(2)
+        query = select(events).where(*_begins(events.c.id, beginning)).limit(2)
         rows = self._all(query) or self._all(select(events).where(events.c.event_id == beginning).limit(2))
         return self._with_decisions(rows)
 
     def deliveries(
         self,
         *,
+        type: str | None = None,  # noqa: A002 - the contract's word
+        center: str | None = None,
+        reason: str | None = None,
         channel: str | None = None,
         state: str | None = None,
         since: datetime | None = None,
@@ -152,6 +167,14 @@ class Reader:
     ) -> list[DeliveryView]:
         """Return deliveries, newest first."""
         query = select(deliveries).order_by(deliveries.c.created.desc(), deliveries.c.id).limit(most)
+        if type is not None:
+            of_type = func.lower(events.c.type).like(_like(type.casefold()), escape="\\")
+            query = query.where(deliveries.c.event.in_(select(events.c.id).where(of_type)))
+        if center is not None:
+            of_center = func.lower(events.c.center) == center.casefold()
+            query = query.where(deliveries.c.event.in_(select(events.c.id).where(of_center)))
+        if reason is not None:
+            query = query.where(deliveries.c.reason == reason)
         if channel is not None:
             query = query.where(deliveries.c.channel == channel)
         if state is not None:
@@ -162,12 +185,15 @@ class Reader:
 
     def delivery(self, beginning: str) -> list[DeliveryView]:
         """Return the deliveries whose id begins so; at most two."""
-        query = select(deliveries).where(deliveries.c.id.startswith(beginning, autoescape=True)).limit(2)
+        query = select(deliveries).where(*_begins(deliveries.c.id, beginning)).limit(2)
         return self._with_attempts(self._all(query))
 
-    def quarantine(self, *, most: int = 50) -> list[QuarantineView]:
+    def quarantine(self, *, since: datetime | None = None, most: int = 50) -> list[QuarantineView]:
         """Return quarantined bodies, newest first."""
-        rows = self._all(select(quarantine).order_by(quarantine.c.id.desc()).limit(most))
+        query = select(quarantine).order_by(quarantine.c.id.desc()).limit(most)
+        if since is not None:
+            query = query.where(quarantine.c.received_at >= to_micros(since))
+        rows = self._all(query)
         return [
             QuarantineView(
                 id=row.id,
@@ -226,8 +252,11 @@ class Reader:
 
     def _with_decisions(self, rows: Sequence[Any]) -> list[EventView]:
         ids = [row.id for row in rows]
-        made = self._all(select(decisions).where(decisions.c.event.in_(ids)).order_by(decisions.c.id))
-        owed = self._with_attempts(self._all(select(deliveries).where(deliveries.c.event.in_(ids))))
+        decided = select(decisions).where(decisions.c.event.in_(ids)).order_by(decisions.c.id)
+        made = _by("event", self._all(decided))
+        owed = _by(
+            "event", self._with_attempts(self._all(select(deliveries).where(deliveries.c.event.in_(ids))))
+        )
         return [
             EventView(
                 id=row.id,
@@ -244,12 +273,9 @@ class Reader:
                         rule=decision.rule,
                         reason=decision.reason,
                         detail=decision.detail,
-                        deliveries=tuple(
-                            one for one in owed if (one.event, one.rule) == (row.id, decision.rule)
-                        ),
+                        deliveries=tuple(one for one in owed.get(row.id, ()) if one.rule == decision.rule),
                     )
-                    for decision in made
-                    if decision.event == row.id
+                    for decision in made.get(row.id, ())
                 ),
             )
             for row in rows
@@ -257,7 +283,8 @@ class Reader:
 
     def _with_attempts(self, rows: Sequence[Any]) -> list[DeliveryView]:
         ids = [row.id for row in rows]
-        tries = self._all(select(attempts).where(attempts.c.delivery.in_(ids)).order_by(attempts.c.number))
+        tried = select(attempts).where(attempts.c.delivery.in_(ids)).order_by(attempts.c.number)
+        tries = _by("delivery", self._all(tried))
         return [
             DeliveryView(
                 id=row.id,
@@ -278,8 +305,7 @@ class Reader:
                         outcome=one.outcome,
                         detail=one.detail,
                     )
-                    for one in tries
-                    if one.delivery == row.id
+                    for one in tries.get(row.id, ())
                 ),
             )
             for row in rows

@@ -1,43 +1,24 @@
-"""Carries deliveries to their channels: claim, render, send, settle.
-
-Each channel has a carrier of its own with its own threads, so that a slow or broken channel harms only itself.  A
-carrier sleeps until something is due or somebody wakes it; it never polls.
-
-    claim    take the oldest due deliveries under a lease                 (the carrier's task)
-    begin    render, and keep the attempt with its text before anything leaves the house
-    send     hand it to the provider                                      (one of the channel's threads)
-    settle   keep the outcome: delivered, dead, or due again later
-
-A crash after `begin` leaves an attempt without an outcome: at the next start, or when its lease ends, it is
-recorded as unknown and the delivery is tried again with the same text.
-"""
+"""Carries one channel's deliveries: a task that claims, and threads that begin, send and settle."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import random
-import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from queue import SimpleQueue
-from typing import Protocol
 
-from zennotify import log
 from zennotify.clock import Clock
-from zennotify.core.model import DeliveryState, Form, Message, Outcome, Result
+from zennotify.core.model import DeliveryState, Message, Outcome, Result
 from zennotify.core.retry import next_due
 from zennotify.errors import StoreUnavailable, place_of
-from zennotify.metrics import Metrics
-from zennotify.ops import Ops
-from zennotify.store import Lane, Rank, Writer
+from zennotify.outbox.way import Render, Way
+from zennotify.store import Lane
 from zennotify.store.rows import Begun, Claimed, Settled
-from zennotify.store.transaction import Transaction
 
 logger = logging.getLogger("zennotify.outbox")
 
@@ -51,40 +32,13 @@ _LEASE_MARGIN = timedelta(seconds=30)
 #: half of them are over.
 _AHEAD = 4
 #: Before the next claim while the store is unavailable.
-_STORE_PAUSE = timedelta(seconds=1)
-
-
-class Channel(Protocol):
-    """A way out; see channel/."""
-
-    @property
-    def form(self) -> Form:
-        """How messages for it are written."""
-        ...
-
-    def send(self, message: Message, *, delivery_id: str) -> Result:
-        """Send one message; blocks, never raises."""
-        ...
-
-
-#: Renders a delivery's message; called in the channel's threads.
-Render = Callable[[Claimed, Form], Message]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """A channel and how it may be used."""
-
-    name: str
-    channel: Channel
-    concurrency: int
-    timeout: timedelta
-    #: The longest wait before each try; their number is the number of tries.
-    retry: Sequence[timedelta]
+STORE_PAUSE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class Claim:
+    """A carrier asks for what is due."""
+
     channel: str
     most: int
     now: datetime
@@ -92,12 +46,12 @@ class _Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lanes:
+class Lanes:
     """What carriers ask of the writer."""
 
-    claims: Lane[_Claim, tuple[list[Claimed], datetime | None]]
+    claims: Lane[Claim, tuple[list[Claimed], datetime | None]]
     begins: Lane[Begun, bool]
-    settles: Lane[_Settling, None]
+    settles: Lane[Settling, None]
 
 
 class _Phase(Enum):
@@ -121,7 +75,7 @@ class _Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Settling:
+class Settling:
     """An outcome on its way into the store."""
 
     claimed: Claimed
@@ -130,126 +84,11 @@ class _Settling:
     is_attempt: bool = True
 
 
-class Outbox:
-    """The carriers of all channels, and what returns the deliveries of the dead."""
-
-    def __init__(
-        self,
-        writer: Writer,
-        clock: Clock,
-        metrics: Metrics,
-        render: Render,
-        ways: Sequence[Way],
-        ops: Ops | None = None,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        """Carry on these ways; `jitter` draws the part (0 to 1) of each wait that is really waited."""
-        self._writer = writer
-        self._clock = clock
-        self._metrics = metrics
-        self._ops = ops
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._lease_taken = asyncio.Event()
-        #: Whether nobody had a lease when we last looked, so that the next one has to wake us.
-        self._has_no_leases = False
-        lanes = _Lanes(
-            claims=writer.lane(_claim, rank=Rank.CLAIMS, most=64, committed=self._claimed),
-            begins=writer.lane(Transaction.begin, rank=Rank.SETTLES, most=256),
-            settles=writer.lane(
-                _settle, rank=Rank.SETTLES, most=256, committed=self._settled, failed=self._not_settled
-            ),
-        )
-        self._settles = lanes.settles
-        self._carriers = {way.name: Carrier(way, clock, render, lanes, jitter) for way in ways}
-
-    async def run(self) -> None:
-        """Carry until cancelled; raises when a carrier fails."""
-        self._loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as group:
-            for carrier in self._carriers.values():
-                group.create_task(carrier.run())
-            group.create_task(self._return_expired())
-
-    async def take_over(self) -> None:
-        """Return what a dead process was sending, and bury what belongs to channels that are no more."""
-        await self._writer.call(Transaction.return_expired, None)
-        buried = await self._writer.call(Transaction.bury_orphans, list(self._carriers))
-        if buried:
-            logger.warning("deliveries=%d state=dead reason=channel_removed", buried)
-
-    def wake(self, channels: set[str]) -> None:
-        """Tell carriers that there is something new; from any thread."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._wake_now, channels)
-
-    async def stop(self, deadline: timedelta) -> None:
-        """Start nothing more, wait for what is being sent; what outlives the deadline is recorded as unknown."""
-        await asyncio.gather(*(carrier.stop(deadline) for carrier in self._carriers.values()))
-        with contextlib.suppress(StoreUnavailable):
-            await self._writer.call(_nothing)  # returns when what was settled is kept
-
-    def _wake_now(self, channels: set[str]) -> None:
-        for name in channels & self._carriers.keys():
-            self._carriers[name].wake.set()
-
-    async def _return_expired(self) -> None:
-        while True:
-            try:
-                channels, next_end = await self._writer.call(Transaction.return_expired, self._clock.now())
-            except StoreUnavailable:
-                channels, next_end = [], self._clock.now() + _STORE_PAUSE
-            self._wake_now(set(channels))
-            self._has_no_leases = next_end is None
-            await self._clock.sleep_until(next_end, self._lease_taken)
-
-    # --- in the writer's thread, after a commit ------------------------------------------------------------
-
-    def _claimed(self, _claims: list[_Claim], found: Sequence[tuple[list[Claimed], datetime | None]]) -> None:
-        if self._has_no_leases and self._loop is not None and any(claimed for claimed, _ in found):
-            self._has_no_leases = False
-            self._loop.call_soon_threadsafe(self._lease_taken.set)
-
-    def _settled(self, settlings: list[_Settling], _answers: Sequence[None]) -> None:
-        attempts = [settling for settling in settlings if settling.is_attempt]
-        for settling in attempts:
-            self._count(settling.claimed, settling.settled)
-        log.lines(logger, (_line(settling) for settling in attempts))
-        again = {one.claimed.channel for one in settlings if one.settled.state is DeliveryState.PENDING}
-        if again:
-            self.wake(again)
-
-    def _not_settled(self, settlings: list[_Settling], error: Exception) -> None:
-        """Settle again when the store is back: an outcome that is lost would be sent again."""
-        if not isinstance(error, StoreUnavailable):
-            raise error
-        for settling in settlings:
-            self._settles.put(settling)
-
-    def _count(self, claimed: Claimed, settled: Settled) -> None:
-        self._metrics.deliveries.labels(claimed.channel, settled.outcome.value).inc()
-        if settled.state is DeliveryState.DELIVERED and claimed.event is not None:
-            took = (settled.finished - claimed.event.received_at).total_seconds()
-            self._metrics.post_to_sent_seconds.labels(claimed.channel).observe(took)
-        if settled.state is DeliveryState.DEAD:
-            logger.warning(
-                "delivery=%s channel=%s state=dead reason=%s", claimed.id, claimed.channel, settled.reason
-            )
-            if self._ops is not None:
-                self._ops.tell(
-                    f"dead {claimed.channel}",
-                    f"channel {claimed.channel} could not deliver a message",
-                    f"The message of rule {claimed.rule} is dead ({settled.reason}): {settled.detail}\n\n"
-                    f"See: zennotify deliveries show {claimed.id[:8]}.  "
-                    f"To try again: zennotify deliveries retry {claimed.id[:8]}",
-                    but_not_by=claimed.channel,
-                )
-
-
 class Carrier:
     """Carries one channel's deliveries."""
 
     def __init__(
-        self, way: Way, clock: Clock, render: Render, lanes: _Lanes, jitter: Callable[[], float]
+        self, way: Way, clock: Clock, render: Render, lanes: Lanes, jitter: Callable[[], float]
     ) -> None:
         self._way = way
         self._clock = clock
@@ -309,9 +148,9 @@ class Carrier:
         now = self._clock.now()
         until = now + _LEASE_PATIENCE * _PATIENCE * self._way.timeout + _LEASE_MARGIN
         try:
-            claimed, due = await self._lanes.claims.ask(_Claim(self._way.name, room, now, until))
+            claimed, due = await self._lanes.claims.ask(Claim(self._way.name, room, now, until))
         except StoreUnavailable:
-            return now + _STORE_PAUSE
+            return now + STORE_PAUSE
         attempts = [_Attempt(delivery) for delivery in claimed]
         with self._lock:
             self._open.update(attempts)
@@ -338,7 +177,7 @@ class Carrier:
             try:
                 begun = self._begin(attempt.claimed)
             except StoreUnavailable:
-                self._give_back(attempt, _STORE_PAUSE)
+                self._give_back(attempt, STORE_PAUSE)
                 continue
             except Exception as error:  # a bug of ours: trying again would not help
                 self._fail(attempt, place_of(error))
@@ -461,7 +300,7 @@ class Carrier:
             reason=reason,
             due=due,
         )
-        self._lanes.settles.put(_Settling(claimed, settled, is_attempt))
+        self._lanes.settles.put(Settling(claimed, settled, is_attempt))
 
     # --- in the loop ----------------------------------------------------------------------------------------
 
@@ -484,32 +323,3 @@ class Carrier:
         self._overdue = (
             self._loop.call_later(min(deadlines) - now, self._look_for_overdue) if deadlines else None
         )
-
-
-def _line(settling: _Settling) -> str:
-    claimed, settled = settling.claimed, settling.settled
-    event = claimed.event.id if claimed.event else "-"
-    return (
-        f"delivery={claimed.id} event={event} rule={claimed.rule} channel={claimed.channel} "
-        f"attempt={settled.number} outcome={settled.outcome} state={settled.state}"
-    )
-
-
-def _claim(transaction: Transaction, claims: list[_Claim]) -> list[tuple[list[Claimed], datetime | None]]:
-    """Claim for each carrier that asks, and say when its next delivery is due."""
-    return [
-        (
-            transaction.claim(claim.channel, claim.most, secrets.token_hex(8), claim.now, claim.until),
-            transaction.next_due(claim.channel),
-        )
-        for claim in claims
-    ]
-
-
-def _nothing(_transaction: Transaction) -> None:
-    """Stand behind what waits."""
-
-
-def _settle(transaction: Transaction, settlings: list[_Settling]) -> list[None]:
-    transaction.settle([settling.settled for settling in settlings])
-    return [None] * len(settlings)

@@ -1,0 +1,40 @@
+"""A way out: a channel, how its messages are rendered, and how hard it may be used.  Made by app.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from zennotify.core.model import Form, Message, Result
+from zennotify.store.rows import Claimed
+
+
+class Channel(Protocol):
+    """A way out; see channel/."""
+
+    @property
+    def form(self) -> Form:
+        """How messages for it are written."""
+        ...
+
+    def send(self, message: Message, *, delivery_id: str) -> Result:
+        """Send one message; blocks, never raises."""
+        ...
+
+
+#: Renders a delivery's message; called in the channel's threads.
+Render = Callable[[Claimed, Form], Message]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A channel and how it may be used."""
+
+    name: str
+    channel: Channel
+    concurrency: int
+    timeout: timedelta
+    #: The longest wait before each try; their number is the number of tries.
+    retry: Sequence[timedelta]
