@@ -174,6 +174,9 @@ class Carrier:
 
     def _work(self) -> None:
         while (attempt := self._claimed.get()) is not None:
+            if self._stopping:
+                self._give_back(attempt)
+                continue
             try:
                 begun = self._begin(attempt.claimed)
             except StoreUnavailable:
