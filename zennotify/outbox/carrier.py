@@ -208,7 +208,7 @@ class Carrier:
 
     def _may_send(self, attempt: _Attempt) -> bool:
         with self._lock:
-            if attempt not in self._open:
+            if attempt.phase is not _Phase.WAITING:
                 return False
             attempt.phase = _Phase.SENDING
             attempt.deadline = time.monotonic() + self._patience
@@ -227,7 +227,7 @@ class Carrier:
 
     def _settle(self, attempt: _Attempt, result: Result) -> None:
         """Keep the outcome, unless the attempt was given up meanwhile."""
-        if not self._close(attempt):
+        if not self._end(attempt):
             return
         now = self._clock.now()
         number = attempt.claimed.attempts + 1
@@ -237,22 +237,20 @@ class Carrier:
             state = DeliveryState.DEAD if again is None else DeliveryState.PENDING
             reason = "" if again else "refused" if result.outcome is Outcome.PERMANENT else "exhausted"
             due = again or now
-        self._keep(attempt.claimed, now, result.outcome, result.detail, state, reason, due)
+        self._keep(attempt, now, result.outcome, result.detail, state, reason, due)
 
     def _fail(self, attempt: _Attempt, detail: str) -> None:
         logger.error("delivery=%s could not be begun: %s", attempt.claimed.id, detail)
-        if self._close(attempt):
+        if self._end(attempt):
             now = self._clock.now()
-            self._keep(
-                attempt.claimed, now, Outcome.PERMANENT, detail, DeliveryState.DEAD, f"failed: {detail}", now
-            )
+            self._keep(attempt, now, Outcome.PERMANENT, detail, DeliveryState.DEAD, f"failed: {detail}", now)
 
     def _give_back(self, attempt: _Attempt, pause: timedelta = timedelta(0)) -> None:
         """Make a delivery pending again of which nothing has left the house."""
-        if self._close(attempt):
+        if self._end(attempt):
             now = self._clock.now()
             self._keep(
-                attempt.claimed,
+                attempt,
                 now,
                 Outcome.TEMPORARY,
                 "not sent",
@@ -268,21 +266,17 @@ class Carrier:
         else:
             self._give_back(attempt)
 
-    def _close(self, attempt: _Attempt) -> bool:
-        """End an attempt; return False where another thread has done so."""
+    def _end(self, attempt: _Attempt) -> bool:
+        """End an attempt; return False where another thread has done so.  `_keep` must follow."""
         with self._lock:
-            if attempt not in self._open:
+            if attempt.phase is _Phase.OVER:
                 return False
-            self._open.remove(attempt)
             attempt.phase = _Phase.OVER
-            left = len(self._open)
-        if self._loop is not None and (left == self._refill or self._stopping):
-            self._loop.call_soon_threadsafe(self._has_room)
-        return True
+            return True
 
     def _keep(
         self,
-        claimed: Claimed,
+        attempt: _Attempt,
         now: datetime,
         outcome: Outcome,
         detail: str,
@@ -292,6 +286,8 @@ class Carrier:
         *,
         is_attempt: bool = True,
     ) -> None:
+        """Hand the outcome to the writer; only then is the attempt no longer open."""
+        claimed = attempt.claimed
         settled = Settled(
             delivery=claimed.id,
             lease=claimed.lease,
@@ -304,6 +300,11 @@ class Carrier:
             due=due,
         )
         self._lanes.settles.put(Settling(claimed, settled, is_attempt))
+        with self._lock:
+            self._open.discard(attempt)
+            left = len(self._open)
+        if self._loop is not None and (left == self._refill or self._stopping):
+            self._loop.call_soon_threadsafe(self._has_room)
 
     # --- in the loop ----------------------------------------------------------------------------------------
 

@@ -81,7 +81,9 @@ class Outbox:
         """Start nothing more, wait for what is being sent; what outlives the deadline is recorded as unknown."""
         await asyncio.gather(*(carrier.stop(deadline) for carrier in self._carriers.values()))
         with contextlib.suppress(StoreUnavailable):
-            await self._writer.call(_nothing)  # returns when what was settled is kept
+            # A call may join a transaction that has passed the settles already; the second one cannot.
+            await self._writer.call(_nothing)
+            await self._writer.call(_nothing)
 
     def _wake_now(self, channels: set[str]) -> None:
         for name in channels & self._carriers.keys():
