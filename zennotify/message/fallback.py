@@ -1,6 +1,6 @@
 """The plain message that goes out when a template fails: the event's facts, and which template and line it was.
 
-Called by outbox.py.  It uses no template, so that nothing can fail here too.
+Called by rulebook.py.  It uses no template, so that nothing can fail here too.
 """
 
 from __future__ import annotations

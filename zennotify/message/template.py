@@ -1,6 +1,6 @@
 """Render the message of one event for one form.
 
-Called by outbox.py, just before the send: names may have arrived since the event was decided.
+Called by rulebook.py, just before the send.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from zennotify import log
 from zennotify.clock import Clock
-from zennotify.core.model import DeliveryState
+from zennotify.core.model import DeliveryState, Outcome
 from zennotify.errors import StoreUnavailable
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
@@ -54,6 +54,10 @@ class Outbox:
                 _settle, rank=Rank.SETTLES, most=256, committed=self._settled, failed=self._not_settled
             ),
         )
+        for way in ways:  # so that a rate can be taken from the first scrape on
+            metrics.post_to_sent_seconds.labels(way.name)
+            for outcome in Outcome:
+                metrics.deliveries.labels(way.name, outcome.value)
         self._settles = lanes.settles
         self._carriers = {way.name: Carrier(way, clock, render, lanes, jitter) for way in ways}
 

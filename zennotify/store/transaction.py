@@ -1,6 +1,6 @@
 """What is written: every statement of the write path, for one transaction.
 
-Called inside the writer's transactions by intake.py, decider.py and outbox.py.  The same statements serve SQLite
+Called inside the writer's transactions by intake.py, decider.py, outbox/, ops.py, rulebook.py and app.py.  The same statements serve SQLite
 and PostgreSQL; `now` is always an argument.  Nothing here commits.
 """
 
