@@ -1,7 +1,7 @@
 """What is written: every statement of the write path, for one transaction.
 
-Called inside the writer's transactions by intake.py, decider.py, outbox/, ops.py, rulebook.py and app.py.  The same statements serve SQLite
-and PostgreSQL; `now` is always an argument.  Nothing here commits.
+Called inside the writer's transactions by all on the path of an event, by ops.py and by app.py.  The same statements
+serve SQLite and PostgreSQL; `now` is always an argument.  Nothing here commits.
 """
 
 from __future__ import annotations
