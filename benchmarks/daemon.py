@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import sqlite3
@@ -61,6 +62,7 @@ class Daemon:
                 cwd=ROOT,
                 env={**os.environ, "NOTIFY_SOCKET": str(heard)},
             )
+            atexit.register(self._process.kill)  # where a benchmark fails
             self.pid = self._process.pid
             pin(self.pid, SERVER_CORE)
             self._wait_ready(ears)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from time import process_time
 from typing import Any
-
-#: The time since the last clock tick is not in a process's accounts; a slice this short means little.
-TICKS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +70,3 @@ def percentile(values: Sequence[float], part: float) -> float:
     """Return the value that this part (0.99) of all values do not pass."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * part), len(ordered) - 1)]
-
-
-@contextmanager
-def stopwatch() -> Iterator[list[float]]:
-    """Measure this process's own CPU seconds."""
-    took: list[float] = []
-    began = process_time()
-    yield took
-    took.append(process_time() - began)
