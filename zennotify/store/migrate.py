@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, inspect, text
 
 from zennotify.errors import StoreError
+from zennotify.store.schema import metadata
 
 #: The newest revision in migrations/versions; a test holds it against the folder.
 HEAD = "0001"
@@ -13,20 +14,35 @@ HEAD = "0001"
 def migrate(engine: Engine) -> None:
     """Create or update the tables; refuse a store that a newer zennotify wrote."""
     with engine.connect() as connection:
+        tables = inspect(connection).get_table_names()
         revision = None
-        if inspect(connection).has_table("alembic_version"):
+        if "alembic_version" in tables:
             revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if revision == HEAD:
+        return
+    if not tables:
+        _create(engine)
         return
     if revision is not None and revision > HEAD:
         raise StoreError(
             f"the store was written by a newer zennotify (schema {revision}, this version knows {HEAD}); "
             "install that version again, or restore the backup made before the update"
         )
-    _upgrade(engine)
+    upgrade(engine)
 
 
-def _upgrade(engine: Engine) -> None:
+def _create(engine: Engine) -> None:
+    """Make a fresh store as the migrations would (a test compares), without what Alembic costs."""
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        connection.execute(
+            text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        )
+        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+
+
+def upgrade(engine: Engine) -> None:
+    """Run the migrations that are missing."""
     from alembic import command
     from alembic.config import Config
 
