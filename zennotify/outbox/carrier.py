@@ -31,6 +31,8 @@ _LEASE_MARGIN = timedelta(seconds=30)
 #: Deliveries that are claimed for each thread, so that none waits for the commit of a claim; more are claimed when
 #: half of them are over.
 _AHEAD = 4
+#: Before a paused channel is tried again, with one message.
+_PAUSE = timedelta(seconds=5)
 #: Before the next claim while the store is unavailable.
 STORE_PAUSE = timedelta(seconds=1)
 
@@ -99,6 +101,9 @@ class Carrier:
         self.wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._stopping = False
+        #: Temporary failures in a row; the channel is paused while there are as many as it has threads.
+        self._failures = 0
+        self._paused_until: datetime | None = None
         #: When so few are open, more are claimed.
         self._refill = way.concurrency * _AHEAD // 2
         self._patience = (_PATIENCE * way.timeout).total_seconds()
@@ -146,6 +151,10 @@ class Carrier:
         if self._stopping or room < self._refill:
             return None
         now = self._clock.now()
+        if self._paused_until is not None:
+            if now < self._paused_until:
+                return self._paused_until
+            room = 1  # one message tries whether the channel works again
         until = now + _LEASE_PATIENCE * _PATIENCE * self._way.timeout + _LEASE_MARGIN
         try:
             claimed, due = await self._lanes.claims.ask(Claim(self._way.name, room, now, until))
@@ -188,7 +197,9 @@ class Carrier:
             if begun is None or not self._may_send(attempt):
                 self._give_back(attempt)
                 continue
-            self._settle(attempt, self._send(attempt.claimed, begun))
+            result = self._send(attempt.claimed, begun)
+            self._pause_or_go_on(result)
+            self._settle(attempt, result)
 
     def _begin(self, claimed: Claimed) -> Message | None:
         """Render and keep the attempt; return the message, or None when the lease is not ours any more."""
@@ -222,6 +233,17 @@ class Carrier:
         except Exception as error:  # a bug of ours, or of the provider's plugin, harms this delivery only
             logger.error("delivery=%s failed: %s", claimed.id, place_of(error))  # noqa: TRY400 - no values in the log
             return Result(outcome=Outcome.UNKNOWN, detail=place_of(error))
+
+    def _pause_or_go_on(self, result: Result) -> None:
+        """Leave a channel alone that only fails: its tries would cost the others their time."""
+        if result.outcome is Outcome.TEMPORARY:
+            self._failures += 1
+            if self._failures >= self._way.concurrency:
+                if self._paused_until is None:
+                    logger.warning("channel=%s paused: it only fails", self._way.name)
+                self._paused_until = self._clock.now() + _PAUSE
+        elif self._paused_until is not None or self._failures:
+            self._failures, self._paused_until = 0, None
 
     # --- the ends of an attempt (any thread) ---------------------------------------------------------------
 
