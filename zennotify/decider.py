@@ -14,7 +14,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import takewhile
 from typing import TypeVar
 
 from zennotify import log
@@ -129,27 +128,22 @@ class Decider:
         last = await self._patiently(lambda: self._writer.call(Transaction.last_undecided))
         while place < last:
             after = place
-            found = await self._patiently(partial(self._writer.call, Transaction.undecided, _BATCH, after))
-            # What was tried before may be what ended the process: it is tried alone.
-            fresh = list(takewhile(lambda row: not row[1].tries, found))
-            place = (fresh or found[:1])[-1][0]
-            batch = [kept for _, kept in fresh or found[:1]]
-            if batch[0].tries >= MOST_TRIES:
-                await self._give_up(batch[0])
+            # Alone, and not in a batch: an event that a kill interrupts by chance must not count as a poison.
+            [(place, kept)] = await self._patiently(
+                partial(self._writer.call, Transaction.undecided, 1, after)
+            )
+            if kept.tries >= MOST_TRIES:
+                await self._give_up(kept)
                 continue
-            tried = [kept.id for kept in batch if kept.id not in counted]
-            if tried:
-                await self._patiently(partial(self._writer.call, Transaction.count_tries, tried))
-                counted.update(tried)
-            await self._patiently(partial(self._decide_now, [self._reopen(kept) for kept in batch]))
+            if kept.id not in counted:
+                await self._patiently(partial(self._writer.call, Transaction.count_tries, [kept.id]))
+                counted.add(kept.id)
+            await self._patiently(partial(self._events.ask, self._reopen(kept)))
         self._has_recovered = True
         await self._patiently(lambda: self._writer.call(self._catch_up))
 
     def _catch_up(self, _transaction: Transaction) -> None:
         self.fall_behind()
-
-    async def _decide_now(self, events: Sequence[Event]) -> None:
-        await asyncio.gather(*(self._events.ask(event) for event in events))
 
     async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Ask again while the store is unavailable; the writer pauses meanwhile."""
