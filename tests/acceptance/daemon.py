@@ -32,6 +32,17 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+def numbered(number: int) -> dict[str, Any]:
+    """Return one of many events that are all different."""
+    return {
+        "id": f"call-{number}",
+        "event_id": f"event-{number}",
+        "event_type": "Invoice.Closed",
+        "event_timestamp": "2026-03-01T12:00:00Z",
+        "data": {"number": number},
+    }
+
+
 class Daemon:
     """One daemon with a folder, a store and ports of its own; may be started many times."""
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import pytest
 
-from tests.acceptance.daemon import PATIENCE, ROOT, SECRET, Daemon
+from tests.acceptance.daemon import PATIENCE, ROOT, SECRET, Daemon, numbered
 from tests.sinks import Answer, How, HttpSink
 from zennotify.zenoti.sample import load_sample
 from zennotify.zenoti.signature import sign
@@ -52,17 +52,6 @@ def make(sink: HttpSink, tmp_path: Path) -> Iterator[Make]:
     yield make_one
     for daemon in made:
         daemon.kill()
-
-
-def numbered(number: int) -> dict[str, object]:
-    """Return one of many events that are all different."""
-    return {
-        "id": f"call-{number}",
-        "event_id": f"event-{number}",
-        "event_type": "Invoice.Closed",
-        "event_timestamp": "2026-03-01T12:00:00Z",
-        "data": {"number": number},
-    }
 
 
 def test_a_second_daemon_on_the_same_store_says_so_and_ends(make: Make) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.acceptance.daemon import Daemon
+from tests.acceptance.daemon import Daemon, numbered
 from tests.sinks import HttpSink, Received
 from zennotify.decider import MOST_TRIES
 
@@ -31,16 +30,6 @@ def deadly(event, names, rules):
 decider.examine = deadly
 main()
 """
-
-
-def numbered(number: int) -> dict[str, Any]:
-    return {
-        "id": f"call-{number}",
-        "event_id": f"event-{number}",
-        "event_type": "Invoice.Closed",
-        "event_timestamp": "2026-03-01T12:00:00Z",
-        "data": {"number": number},
-    }
 
 
 def test_a_poison_event_is_failed_after_three_starts_and_the_others_are_decided(tmp_path: Path) -> None:
