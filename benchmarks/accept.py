@@ -94,7 +94,8 @@ def _daemon(client: Child, prepared: int, sink: int, folder: Path) -> dict[str, 
 
 def _check(daemon: Daemon, accepted: int) -> None:
     """Find every event that was acknowledged in the store of the killed daemon, decided as the rules say."""
-    decided = {row[0] for row in daemon.query("SELECT event_id FROM events WHERE state = 'decided'")}
+    query = "SELECT event_id FROM events WHERE seq NOT IN (SELECT event FROM undecided)"
+    decided = {row[0] for row in daemon.query(query)}
     lost = {event_id(number) for number in range(accepted)} - decided
     if lost:
         raise RuntimeError(f"{len(lost)} acknowledged events are not in the store, or not decided")

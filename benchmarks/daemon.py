@@ -75,7 +75,7 @@ class Daemon:
 
     def undecided(self) -> int:
         """Return how many events wait for their decision."""
-        return int(self.query("SELECT count(*) FROM events WHERE state = 'undecided'")[0][0])
+        return int(self.query("SELECT count(*) FROM undecided")[0][0])
 
     def wait_decided(self) -> float:
         """Wait until every event is decided; return the seconds that it took."""

@@ -129,5 +129,10 @@ def make_rule(
     )
 
 
+def meets(rule: Rule, names: Names) -> bool:
+    """Ask every clause of a rule's `match`, without an index."""
+    return all(clause.holds(names) for clause in rule.match)
+
+
 def make_once(*per: str, period: timedelta = timedelta(hours=1)) -> Once:
     return Once(per=tuple(parse_path(path) for path in per), period=period)

@@ -120,6 +120,7 @@ class App:
             clock,
             self.metrics,
             class_times=class_times,
+            rule_set=lambda: self.decider.rule_set,
             hand_on=self.decider.hand_on,
             lost_sight=self.decider.fall_behind,
             ops=ops,

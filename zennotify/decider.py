@@ -8,9 +8,9 @@ crash can separate them.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,14 +18,14 @@ from typing import TypeVar
 
 from zennotify import log
 from zennotify.core.decide import Decision, Passed, conclude, examine
-from zennotify.core.model import Event, Reason, Zone
+from zennotify.core.model import Reason, Zone
 from zennotify.core.once import Window, WindowKey
 from zennotify.core.rule import RuleSet
 from zennotify.errors import StoreUnavailable, place_of
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.store import Rank, Writer
-from zennotify.store.rows import KeptEvent, NewDecision, NewDelivery
+from zennotify.store.rows import KeptEvent, NewDecision, NewDelivery, Undecided
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import label
 from zennotify.zenoti.event import reopen
@@ -55,9 +55,8 @@ _READ_BACK = _ReadBack()
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    event: Event
+    undecided: Undecided
     decisions: list[Decision]
-    failed: bool = False
 
 
 @dataclass(slots=True)
@@ -107,7 +106,12 @@ class Decider:
         self._rules = rules
         self._has_rules.set()
 
-    def hand_on(self, event: Event) -> None:
+    @property
+    def rule_set(self) -> str | None:
+        """The hash of the rules in force."""
+        return self._rules.hash if self._rules is not None else None
+
+    def hand_on(self, event: Undecided) -> None:
         """Take a new event, in the writer's thread, right after its commit."""
         if self._is_behind:
             return  # it is read back from the store in its turn
@@ -124,20 +128,19 @@ class Decider:
         """
         await self._has_rules.wait()
         place = 0
-        counted: set[str] = set()
+        counted = 0
         last = await self._patiently(lambda: self._writer.call(Transaction.last_undecided))
         while place < last:
             after = place
             # Alone, and not in a batch: an event that a kill interrupts by chance must not count as a poison.
-            [(place, kept)] = await self._patiently(
-                partial(self._writer.call, Transaction.undecided, 1, after)
-            )
+            [kept] = await self._patiently(partial(self._writer.call, Transaction.undecided, 1, after))
+            place = kept.place
             if kept.tries >= MOST_TRIES:
                 await self._give_up(kept)
                 continue
-            if kept.id not in counted:
-                await self._patiently(partial(self._writer.call, Transaction.count_tries, [kept.id]))
-                counted.add(kept.id)
+            if place != counted:
+                await self._patiently(partial(self._writer.call, Transaction.count_try, place))
+                counted = place
             await self._patiently(partial(self._events.ask, self._reopen(kept)))
         self._has_recovered = True
         await self._patiently(lambda: self._writer.call(self._catch_up))
@@ -156,7 +159,7 @@ class Decider:
     async def _give_up(self, kept: KeptEvent) -> None:
         logger.error("event=%s type=%s state=failed tries=%d", kept.id, label(kept.type), kept.tries)
         reason = f"deciding it ended zennotify {kept.tries} times"
-        await self._patiently(partial(self._writer.call, _keep_failed, kept.id, reason))
+        await self._patiently(partial(self._writer.call, _keep_failed, kept, reason))
         self._metrics.decisions.labels("", Reason.FAILED.value).inc()
         self._tell(kept.id, Decision(rule="", reason=Reason.FAILED, detail=reason))
 
@@ -169,38 +172,38 @@ class Decider:
 
     # --- in the writer's thread ---------------------------------------------------------------------------
 
-    def _decide(self, transaction: Transaction, items: list[Event | _ReadBack]) -> list[_Batch]:
+    def _decide(self, transaction: Transaction, items: list[Undecided | _ReadBack]) -> list[_Batch]:
         rules = self._rules
         assert rules is not None, "nothing is put into the queue before there are rules"  # noqa: S101
         batch = _Batch()
-        events = {item.id: item for item in items if isinstance(item, Event)}
+        events = {item.place: item for item in items if isinstance(item, Undecided)}
         if len(events) < len(items):
             kept = transaction.undecided(_BATCH)
-            events |= {event.id: self._reopen(event) for _, event in kept if event.id not in events}
+            events |= {event.place: self._reopen(event) for event in kept if event.place not in events}
             batch.has_more = len(kept) == _BATCH
         self._conclude_all(transaction, rules, list(events.values()), batch)
         _keep_decided(transaction, rules.hash, batch)
         return [batch] * len(items)
 
     def _conclude_all(
-        self, transaction: Transaction, rules: RuleSet, events: Sequence[Event], batch: _Batch
+        self, transaction: Transaction, rules: RuleSet, events: Sequence[Undecided], batch: _Batch
     ) -> None:
         """Decide the events over what the windows were before this transaction and became within it."""
-        examined: list[tuple[Event, list[Passed | Decision]]] = []
+        examined: list[tuple[Undecided, list[Passed | Decision]]] = []
         began = time.monotonic()
         for event in events:
             if time.monotonic() - began > _LONGEST_WORK:
                 batch.left_some = True  # a rule that takes long must not keep new events waiting
                 break
             try:
-                examined.append((event, examine(event, Names(event), rules)))
+                examined.append((event, examine(event.event, Names(event.event), rules)))
             except Exception as error:  # a bug of ours: only this event may suffer
                 batch.decided.append(_failure(event, error))
         passed = [item for _, items in examined for item in items if isinstance(item, Passed)]
         windows = transaction.windows({item.window for item in passed if item.window is not None})
         for event, items in examined:
             try:
-                decisions, changed = conclude(items, windows, event.received_at)
+                decisions, changed = conclude(items, windows, event.event.received_at)
             except Exception as error:  # as above
                 batch.decided.append(_failure(event, error))
                 continue
@@ -208,7 +211,7 @@ class Decider:
             batch.windows |= changed
             batch.decided.append(_Decided(event, decisions))
 
-    def _decided(self, items: list[Event | _ReadBack], batches: Sequence[_Batch]) -> None:
+    def _decided(self, items: list[Undecided | _ReadBack], batches: Sequence[_Batch]) -> None:
         batch = batches[0]
         if any(isinstance(item, _ReadBack) for item in items):
             self._is_queued = False
@@ -220,11 +223,15 @@ class Decider:
         }
         if channels:
             self._wake(channels)
+        made = Counter(
+            (decision.rule, decision.reason) for one in batch.decided for decision in one.decisions
+        )
+        for (rule, reason), count in made.items():
+            self._metrics.decisions.labels(rule, reason.value).inc(count)
         for one in batch.decided:
             for decision in one.decisions:
-                self._metrics.decisions.labels(decision.rule, decision.reason.value).inc()
                 if decision.reason in _TROUBLES:
-                    self._tell(one.event.id, decision)
+                    self._tell(one.undecided.event.id, decision)
         log.lines(logger, (_line(one) for one in batch.decided))
 
     def _tell(self, event: str, decision: Decision) -> None:
@@ -234,7 +241,7 @@ class Decider:
             f"{decision.detail}\n\nNothing was sent for it.  See: zennotify events show {event[:8]}",
         )
 
-    def _not_decided(self, items: list[Event | _ReadBack], error: Exception) -> None:
+    def _not_decided(self, items: list[Undecided | _ReadBack], error: Exception) -> None:
         """Read the events back later; what is not a passing fault ends the process, and `recover` isolates it."""
         if not isinstance(error, StoreUnavailable):
             raise error
@@ -242,60 +249,42 @@ class Decider:
             self._is_queued = False
         self.fall_behind()
 
-    def _reopen(self, kept: KeptEvent) -> Event:
-        return reopen(kept.body, kept.received_at, self._class_times)
-
-
-def delivery_id(event: str, rule: str, channel: str, recipient: str = "", step: int = 0) -> str:
-    """Return a delivery's id: 32 hex digits, a hash of what makes it unique."""
-    key = "\x1f".join((event, rule, channel, recipient, str(step)))
-    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+    def _reopen(self, kept: KeptEvent) -> Undecided:
+        return Undecided(kept.place, kept.rule_set, reopen(kept.body, kept.received_at, self._class_times))
 
 
 def _keep_decided(transaction: Transaction, rules_hash: str, batch: _Batch) -> None:
     transaction.save_windows(batch.windows)
-    made = [(one.event, decision) for one in batch.decided for decision in one.decisions]
-    transaction.add_decisions(
-        [
-            NewDecision(
-                event=event.id, rule=decision.rule, reason=decision.reason.value, detail=decision.detail
-            )
-            for event, decision in made
-        ]
-    )
-    transaction.add_deliveries(
-        [
-            NewDelivery(
-                id=delivery_id(event.id, decision.rule, duty.channel),
-                event=event.id,
-                rule=decision.rule,
-                channel=duty.channel,
-                rule_set=rules_hash,
-                held_back=duty.held_back,
-                created=event.received_at,
-                due=duty.due,
-            )
-            for event, decision in made
-            for duty in decision.duties
-        ]
-    )
+    decisions: list[NewDecision] = []
+    deliveries: list[NewDelivery] = []
+    for one in batch.decided:
+        event, now = one.undecided.place, one.undecided.event.received_at
+        for place, made in enumerate(one.decisions):
+            decisions.append(NewDecision(event, place, made.rule, made.reason.value, made.detail))
+            deliveries += [
+                NewDelivery(event, made.rule, duty.channel, rules_hash, now, duty.due, duty.held_back)
+                for duty in made.duties
+            ]
+    transaction.add_decisions(decisions)
+    transaction.add_deliveries(deliveries)
     transaction.finish_events(
-        (one.event.id, "failed" if one.failed else "decided", rules_hash) for one in batch.decided
+        ((one.undecided.place, one.undecided.rule_set) for one in batch.decided), rules_hash
     )
 
 
-def _keep_failed(transaction: Transaction, event: str, detail: str) -> None:
-    transaction.add_decisions([NewDecision(event=event, rule="", reason=Reason.FAILED.value, detail=detail)])
-    transaction.finish_events([(event, "failed", None)])
+def _keep_failed(transaction: Transaction, event: KeptEvent, detail: str) -> None:
+    transaction.add_decisions([NewDecision(event.place, 0, "", Reason.FAILED.value, detail)])
+    transaction.finish_events([(event.place, event.rule_set)], event.rule_set)
 
 
-def _failure(event: Event, error: Exception) -> _Decided:
+def _failure(event: Undecided, error: Exception) -> _Decided:
     """Record that deciding raised; the error's text stays out, it may hold a guest's data."""
     detail = place_of(error)
-    logger.error("event=%s could not be decided: %s", event.id, detail)
-    return _Decided(event, [Decision(rule="", reason=Reason.FAILED, detail=detail)], failed=True)
+    logger.error("event=%s could not be decided: %s", event.event.id, detail)
+    return _Decided(event, [Decision(rule="", reason=Reason.FAILED, detail=detail)])
 
 
 def _line(one: _Decided) -> str:
-    made = " ".join(f"{decision.rule}:{decision.reason}" for decision in one.decisions) or "unmatched"
-    return f"event={one.event.id} type={label(one.event.type)} decided {made}"
+    made = " ".join(f"{decision.rule}:{decision.reason.value}" for decision in one.decisions) or "unmatched"
+    event = one.undecided.event
+    return f"event={event.id} type={label(event.type)} decided {made}"

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from zennotify.clock import Clock
 from zennotify.core.model import Event, Zone
 from zennotify.errors import StoreUnavailable
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
-from zennotify.store import Rank, Writer
-from zennotify.store.rows import NewEvent, Quarantined
+from zennotify.store import Lane, Rank, Writer
+from zennotify.store.rows import NewEvent, Quarantined, Undecided
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import label
 from zennotify.zenoti.envelope import Envelope
@@ -28,11 +29,16 @@ from zennotify.zenoti.names import Names
 
 logger = logging.getLogger("zennotify.intake")
 
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
 #: The same (type, timestamp, data) under another event_id is a duplicate for this long.
 SAME_CONTENT = timedelta(hours=24)
 #: How long a request is held while the store cannot take it; seconds.  Zenoti waits 10 s.
 LONGEST_HOLD = 8.0
 _HOLD_STEP = timedelta(milliseconds=250)
+#: How often it is looked who has waited too long; seconds.
+_WATCH = 0.25
 #: Requests that wait for the writer; beyond, the store counts as unavailable.
 _MOST_ARRIVALS = 10_000
 _BATCH = 256
@@ -54,6 +60,13 @@ class _Arrival:
     body: bytes
 
 
+class _Kept(NamedTuple):
+    """What became of an arrival."""
+
+    receipt: Receipt
+    undecided: Undecided | None = None
+
+
 class Intake:
     """Turns an authentic request into something durable."""
 
@@ -64,7 +77,8 @@ class Intake:
         metrics: Metrics,
         *,
         class_times: Zone,
-        hand_on: Callable[[Event], None],
+        rule_set: Callable[[], str | None],
+        hand_on: Callable[[Undecided], None],
         lost_sight: Callable[[], None],
         ops: Ops,
     ) -> None:
@@ -72,6 +86,8 @@ class Intake:
         self._metrics = metrics
         self._class_times = class_times
         self._ops = ops
+        #: Returns the hash of the rules in force.
+        self._rule_set = rule_set
         #: Called in the writer's thread with each new event, after its commit and in order.
         self._hand_on = hand_on
         #: Called there when a commit failed: it may have been kept all the same, and has then to be read back.
@@ -79,13 +95,16 @@ class Intake:
         self._arrivals = writer.lane(
             self._keep, rank=Rank.EVENTS, most=_BATCH, committed=self._kept, failed=self._not_kept
         )
+        #: Who waits for the writer, and until when (the loop's clock).
+        self._held: dict[asyncio.Future[Any], float] = {}
+        self._is_watched = False
         self._bodies = writer.lane(self._keep_bodies, rank=Rank.EVENTS, most=_BATCH)
 
     async def accept(self, envelope: Envelope, body: bytes, received_at: datetime) -> Receipt:
         """Keep an event; returns after the commit.  Raises StoreUnavailable when it took too long."""
         event = make_event(envelope, received_at, self._class_times)
         arrival = _Arrival(event, envelope.fingerprint, body)
-        receipt = await self._hold(lambda: self._arrivals.ask(arrival))
+        receipt = (await self._hold(self._arrivals, arrival)).receipt
         if receipt.status == "quarantined":
             self._count_quarantined(receipt, len(body))
         return receipt
@@ -93,23 +112,40 @@ class Intake:
     async def quarantine(self, reason: str, body: bytes, received_at: datetime) -> Receipt:
         """Keep a body that cannot become an event; returns after the commit.  Raises StoreUnavailable."""
         kept = Quarantined(received_at=received_at, reason=reason, body=body)
-        receipt = await self._hold(lambda: self._bodies.ask(kept))
+        receipt = await self._hold(self._bodies, kept)
         self._count_quarantined(receipt, len(body))
         return receipt
 
-    async def _hold(self, ask: Callable[[], Awaitable[Receipt]]) -> Receipt:
+    async def _hold(self, lane: Lane[Item, Answer], item: Item) -> Answer:
         """Ask the writer again while the store is unavailable, as long as Zenoti can wait."""
-        if len(self._arrivals) >= _MOST_ARRIVALS:
-            raise StoreUnavailable("too many requests wait for the store")
-        try:
-            async with asyncio.timeout(LONGEST_HOLD):
-                while True:
-                    try:
-                        return await ask()
-                    except StoreUnavailable:
-                        await self._clock.sleep_until(self._clock.now() + _HOLD_STEP, asyncio.Event())
-        except TimeoutError as error:
-            raise StoreUnavailable("the store did not take it in time") from error
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LONGEST_HOLD
+        while True:
+            if len(self._arrivals) >= _MOST_ARRIVALS:
+                raise StoreUnavailable("too many requests wait for the store")
+            asked = lane.ask(item)
+            self._held[asked] = until
+            if not self._is_watched:
+                self._is_watched = True
+                loop.call_later(_WATCH, self._watch)
+            try:
+                return await asked
+            except StoreUnavailable:
+                if loop.time() >= until:
+                    raise
+                await self._clock.sleep_until(self._clock.now() + _HOLD_STEP, asyncio.Event())
+            finally:
+                del self._held[asked]
+
+    def _watch(self) -> None:
+        """Send away who has waited too long; one timer for all costs less than one each."""
+        loop = asyncio.get_running_loop()
+        self._is_watched = bool(self._held)
+        if self._is_watched:
+            loop.call_later(_WATCH, self._watch)
+        for asked, until in self._held.items():
+            if until <= loop.time() and not asked.done():
+                asked.set_exception(StoreUnavailable("the store did not take it in time"))
 
     def _count_quarantined(self, receipt: Receipt, size: int) -> None:
         self._metrics.quarantined.inc()
@@ -120,12 +156,12 @@ class Intake:
             f"It is kept in quarantine, for the reason {receipt.reason}.  See: zennotify events --quarantine",
         )
 
-    def _keep(self, transaction: Transaction, arrivals: list[_Arrival]) -> list[Receipt]:
+    def _keep(self, transaction: Transaction, arrivals: list[_Arrival]) -> list[_Kept]:
         ids = [arrival.event.id for arrival in arrivals]
         fingerprints = [arrival.fingerprint for arrival in arrivals]
         since = min(arrival.event.received_at for arrival in arrivals) - SAME_CONTENT
         known, recent = transaction.known(ids, fingerprints, since)
-        new: list[NewEvent] = []
+        new: list[_Arrival] = []
         conflicts: list[Quarantined] = []
         receipts: list[Receipt] = []
         for arrival in arrivals:
@@ -142,20 +178,28 @@ class Intake:
             else:
                 known[key] = fingerprint
                 recent[fingerprint] = key
-                new.append(_new(arrival))
+                new.append(arrival)
                 receipts.append(Receipt(status="accepted", event=key))
-        if new:
-            transaction.add_events(new)
         if conflicts:
             transaction.add_quarantine(conflicts)
-        return receipts
+        added = iter(self._add(transaction, new))
+        return [_Kept(one, next(added) if one.status == "accepted" else None) for one in receipts]
 
-    def _kept(self, arrivals: list[_Arrival], receipts: Sequence[Receipt]) -> None:
-        for arrival, receipt in zip(arrivals, receipts, strict=True):
-            if receipt.status == "accepted":
-                self._metrics.events.labels(label(arrival.event.type)).inc()
-                self._metrics.last_event.set(arrival.event.received_at.timestamp())
-                self._hand_on(arrival.event)
+    def _add(self, transaction: Transaction, new: list[_Arrival]) -> list[Undecided]:
+        if not new:
+            return []
+        rules = self._rule_set()
+        places = transaction.add_events([_new(arrival, rules) for arrival in new])
+        return [Undecided(place, rules, arrival.event) for place, arrival in zip(places, new, strict=True)]
+
+    def _kept(self, _arrivals: list[_Arrival], kept: Sequence[_Kept]) -> None:
+        new = [one.undecided for one in kept if one.undecided is not None]
+        for undecided in new:
+            self._hand_on(undecided)
+        for kind, count in Counter(label(undecided.event.type) for undecided in new).items():
+            self._metrics.events.labels(kind).inc(count)
+        if new:
+            self._metrics.last_event.set(new[-1].event.received_at.timestamp())
 
     def _not_kept(self, _arrivals: list[_Arrival], _error: Exception) -> None:
         self._lost_sight()
@@ -165,7 +209,7 @@ class Intake:
         return [Receipt(status="quarantined", reason=body.reason) for body in bodies]
 
 
-def _new(arrival: _Arrival) -> NewEvent:
+def _new(arrival: _Arrival, rules: str | None) -> NewEvent:
     event = arrival.event
     center = Names(event)["center"]["id"]
     return NewEvent(
@@ -176,5 +220,6 @@ def _new(arrival: _Arrival) -> NewEvent:
         at=event.at,
         received_at=event.received_at,
         fingerprint=arrival.fingerprint,
+        rule_set=rules,
         body=arrival.body,
     )

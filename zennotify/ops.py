@@ -6,16 +6,17 @@ how often it came back.  It travels through the outbox like every other message.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 
 from zennotify.clock import Clock
 from zennotify.core.model import Form
 from zennotify.core.once import Once, WindowKey, pass_once
 from zennotify.message import notice
 from zennotify.store import Rank, Writer
+from zennotify.store.number import delivery_id
 from zennotify.store.rows import NewDelivery
 from zennotify.store.transaction import Transaction
 
@@ -64,11 +65,12 @@ class Ops:
             key = keys[trouble.kind]
             passes, held, windows[key] = pass_once(_ONCE, windows.get(key), trouble.now)
             if passes:
+                told = [(name, form) for name, form in self._channels.items() if name != trouble.but_not_by]
+                numbers = count(transaction.next_number(trouble.now))
                 transaction.add_deliveries(
                     [
-                        self._delivery(trouble, held, name, form)
-                        for name, form in self._channels.items()
-                        if name != trouble.but_not_by
+                        self._delivery(trouble, held, name, form, delivery_id(number))
+                        for number, (name, form) in zip(numbers, told, strict=False)
                     ]
                 )
         transaction.save_windows(windows)
@@ -82,15 +84,12 @@ class Ops:
         """Forget them: the trouble will come again, and the store has more important things to do."""
         self._waiting -= {trouble.kind for trouble in troubles}
 
-    def _delivery(self, trouble: _Trouble, held: int, channel: str, form: Form) -> NewDelivery:
-        key = f"{trouble.kind}\x1f{channel}\x1f{trouble.now.isoformat()}"
-        delivery = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+    def _delivery(self, trouble: _Trouble, held: int, channel: str, form: Form, delivery: str) -> NewDelivery:
         again = f"\n\nIt happened {held} more times since the last message about it." if held else ""
         message = notice(
             form, title=f"zennotify: {trouble.title}", text=trouble.text + again, short_id=delivery[:8]
         )
         return NewDelivery(
-            id=delivery,
             event=None,
             window=trouble.kind,
             rule=OPS,

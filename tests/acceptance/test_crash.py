@@ -208,17 +208,16 @@ def test_nothing_acknowledged_is_lost_however_often_the_daemon_is_killed(tmp_pat
 
 #: The daemon with a planted bug: it acknowledges before the commit.
 TOO_EARLY = """
-import asyncio
 import zennotify.intake as intake
 from zennotify.cli import main
 
 pending = set()
 
-async def hold(self, ask):
-    task = asyncio.ensure_future(ask())
-    pending.add(task)
-    task.add_done_callback(pending.discard)
-    return intake.Receipt(status="accepted", event="0" * 32)
+async def hold(self, lane, item):
+    asked = lane.ask(item)
+    pending.add(asked)
+    asked.add_done_callback(pending.discard)
+    return intake._Kept(intake.Receipt(status="accepted", event="0" * 32))
 
 intake.Intake._hold = hold
 main()

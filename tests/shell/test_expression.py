@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zennotify.core.model import Code, Placeholder, TimeText, YesNo, Zone
+from zennotify.core.model import CenterTime, Code, Placeholder, UtcTime, YesNo
 from zennotify.errors import ExpressionError
 from zennotify.message import TemplateProblem, compile_expression
 
@@ -25,8 +25,8 @@ NAMES: Mapping[str, Any] = {
         "is_noshowfeerequired": YesNo("Yes"),
         "is_cancellationfeerequired": YesNo("No"),
         "appointment_group_status": Code(-2, {-2: "NoShow"}),
-        "start_time": TimeText("2024-07-25T16:15:00", Zone.UTC),
-        "start_in_center": TimeText("2024-07-25T09:15:00", Zone.CENTER),
+        "start_time": UtcTime("2024-07-25T16:15:00"),
+        "start_in_center": CenterTime("2024-07-25T09:15:00"),
         "note": None,
         "items": [{"price": 10, "name": "Facial"}, {"price": 20, "name": "Massage"}],
         "T&C": "yes",

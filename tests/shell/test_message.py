@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zennotify import message as messages
-from zennotify.core.model import Code, Form, Message, Placeholder, TimeText, YesNo, Zone
+from zennotify.core.model import CenterTime, Code, Form, Message, Placeholder, UtcTime, YesNo
 from zennotify.errors import MessageError
 from zennotify.message import TemplateProblem, Templates
 
@@ -42,8 +42,8 @@ NAMES: Mapping[str, Any] = {
         "appointment_group_id": "53ef8c73-ded2-48cf-b6b2-0492a0463f9b",
         "appointment_group_status": Code(-2, {-2: "NoShow"}),
         "is_noshowfeerequired": YesNo("Yes"),
-        "start_time": TimeText("2024-07-25T16:15:00", Zone.UTC),
-        "start_in_center": TimeText("2024-07-25T09:15:00.1234567", Zone.CENTER),
+        "start_time": UtcTime("2024-07-25T16:15:00"),
+        "start_in_center": CenterTime("2024-07-25T09:15:00.1234567"),
         "fee": "1250.50",
         "note": None,
         "open": True,

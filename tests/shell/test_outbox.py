@@ -15,6 +15,7 @@ from zennotify.core.model import Form, Message, Outcome, Result
 from zennotify.metrics import Metrics
 from zennotify.outbox import Outbox, Way
 from zennotify.store import Store
+from zennotify.store.number import delivery_id
 from zennotify.store.reading import DeliveryView
 from zennotify.store.rows import Claimed, NewDelivery, NewEvent
 from zennotify.store.transaction import Transaction
@@ -98,7 +99,7 @@ class World:
         await self.until(lambda: when in self.clock.alarms)
 
     def delivery(self, number: int) -> DeliveryView:
-        [found] = self.store.reader.delivery(f"d{number}")
+        [found] = self.store.reader.delivery(delivery_id(FIRST + number - 1))
         return found
 
     async def close(self) -> None:
@@ -106,6 +107,10 @@ class World:
             self._task.cancel()
             await asyncio.wait([self._task])
         await asyncio.to_thread(self.store.close)
+
+
+#: The number of the first delivery of a store whose clock says START.
+FIRST = int(START.timestamp())
 
 
 def keep(transaction: Transaction, numbers: tuple[int, ...], channel: str) -> None:
@@ -120,11 +125,8 @@ def keep(transaction: Transaction, numbers: tuple[int, ...], channel: str) -> No
             fingerprint=str(number),
             body=b"{}",
         )
-        delivery = NewDelivery(
-            id=f"d{number}", event=event.id, rule="r", channel=channel, rule_set="", created=START, due=START
-        )
-        transaction.add_events([event])
-        transaction.add_deliveries([delivery])
+        [place] = transaction.add_events([event])
+        transaction.add_deliveries([NewDelivery(place, "r", channel, "", START, START)])
 
 
 def nothing(_transaction: Transaction) -> None:
@@ -156,7 +158,7 @@ async def test_a_failing_delivery_is_tried_at_exact_times_for_hours_and_is_dead_
     assert moments == [sum(RETRY[1 : count + 1], timedelta(0)) for count in range(len(RETRY))]
     assert moments[-1] == timedelta(hours=17, minutes=35, seconds=35)
     assert world.delivery(1).reason == "exhausted"
-    assert {text for _, text in channel.sent} == {"text of d1"}
+    assert {text for _, text in channel.sent} == {f"text of {delivery_id(FIRST)}"}
 
 
 async def test_a_providers_wish_to_wait_is_respected(world: World) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from zennotify.core.model import DeliveryState, Form, Message, Outcome
 from zennotify.core.once import Window, WindowKey
 from zennotify.store import Store
+from zennotify.store.number import delivery_id
 from zennotify.store.rows import Begun, Claimed, NewDecision, NewDelivery, NewEvent, Quarantined, Settled
 from zennotify.store.transaction import MOST_QUARANTINED, Transaction
 
@@ -38,10 +39,18 @@ def event(number: int, received_at: datetime = NOW) -> NewEvent:
     )
 
 
+#: The number of the first delivery of a store whose clock says NOW.
+FIRST = int(NOW.timestamp())
+
+
+def id_of(number: int) -> str:
+    """The id of the delivery that was kept as the first, the second, ..."""
+    return delivery_id(FIRST + number - 1)
+
+
 def delivery(number: int, *, channel: str = "desk", due: datetime = NOW) -> NewDelivery:
     return NewDelivery(
-        id=f"d{number}",
-        event=f"{number:032x}",
+        event=number,
         rule="r",
         channel=channel,
         rule_set="hash",
@@ -86,27 +95,34 @@ def keep(store: Store, *numbers: int) -> None:
 
 
 def owe(store: Store, *deliveries: NewDelivery) -> None:
-    keep(store, *(int(one.event or "", 16) for one in deliveries))
+    keep(store, *(one.event or 0 for one in deliveries))
     store.write(Transaction.add_deliveries, list(deliveries))
 
 
 def test_a_kept_event_is_undecided_and_its_body_is_kept_to_the_byte(store: Store) -> None:
     keep(store, 1)
-    [(_, kept)] = store.write(Transaction.undecided, 10)
+    [kept] = store.write(Transaction.undecided, 10)
     assert (kept.id, kept.body, kept.received_at, kept.tries) == (event(1).id, event(1).body, NOW, 0)
 
 
 def test_undecided_events_come_back_in_the_order_of_their_arrival(store: Store) -> None:
     keep(store, 3, 1, 2)
     found = store.write(Transaction.undecided, 2)
-    assert [kept.id for _, kept in found] == [event(3).id, event(1).id]
-    [(_, last)] = store.write(Transaction.undecided, 2, found[-1][0])
+    assert [kept.id for kept in found] == [event(3).id, event(1).id]
+    [last] = store.write(Transaction.undecided, 2, found[-1].place)
     assert last.id == event(2).id
 
 
-def test_an_event_that_is_known_stays_as_it_is(store: Store) -> None:
+def test_events_are_counted_in_the_order_of_their_arrival(store: Store) -> None:
+    assert store.write(Transaction.add_events, [event(7), event(3)]) == range(1, 3)
+    assert store.write(Transaction.add_events, [event(5)]) == range(3, 4)
+    assert [kept.place for kept in store.write(Transaction.undecided, 10)] == [1, 2, 3]
+
+
+def test_an_event_is_kept_once(store: Store) -> None:
     keep(store, 1)
-    keep(store, 1)
+    with pytest.raises(IntegrityError):
+        keep(store, 1)
     assert len(store.write(Transaction.undecided, 10)) == 1
 
 
@@ -120,13 +136,16 @@ def test_known_finds_ids_for_ever_and_content_only_since(store: Store) -> None:
 
 def test_a_try_is_counted_and_a_decided_event_is_not_undecided(store: Store) -> None:
     keep(store, 1)
-    store.write(Transaction.count_tries, [event(1).id])
-    store.write(Transaction.count_tries, [event(1).id])
-    [(place, kept)] = store.write(Transaction.undecided, 1)
+    store.write(Transaction.count_try, 1)
+    store.write(Transaction.count_try, 1)
+    [kept] = store.write(Transaction.undecided, 1)
     assert kept.tries == 2
-    assert store.write(Transaction.last_undecided) == place
-    store.write(Transaction.finish_events, [(event(1).id, "decided", "hash")])
+    assert store.write(Transaction.last_undecided) == kept.place
+    assert store.reader.events()[0].state == "undecided"
+    store.write(Transaction.finish_events, [(kept.place, kept.rule_set)], "hash")
     assert store.write(Transaction.undecided, 1) == []
+    [decided] = store.reader.events()
+    assert (decided.state, decided.rule_set) == ("decided", "hash")
     assert store.write(Transaction.last_undecided) == 0
 
 
@@ -160,26 +179,34 @@ def test_due_deliveries_are_claimed_oldest_first_and_only_once(store: Store) -> 
         delivery(3, due=NOW + timedelta(hours=1)),
         delivery(4, channel="other"),
     )
-    assert [one.id for one in claim(store, most=1)] == ["d2"]
-    assert [one.id for one in claim(store)] == ["d1"]
+    assert [one.id for one in claim(store, most=1)] == [id_of(2)]
+    assert [one.id for one in claim(store)] == [id_of(1)]
     assert claim(store) == []
     assert store.write(Transaction.next_due, "desk") == NOW + timedelta(hours=1)
 
 
-def test_the_same_delivery_is_kept_once(store: Store) -> None:
+def test_a_duty_is_kept_once(store: Store) -> None:
     owe(store, delivery(1))
-    [claimed] = claim(store)
-    begin(store, claimed)
-    settle(store, claimed, DeliveryState.DELIVERED)
-    store.write(Transaction.add_deliveries, [delivery(1)])
-    assert claim(store) == []
+    with pytest.raises(IntegrityError):
+        store.write(Transaction.add_deliveries, [delivery(1)])
+    assert len(claim(store)) == 1
+
+
+def test_a_delivery_is_found_by_a_beginning_of_its_id(store: Store) -> None:
+    owe(store, delivery(1), delivery(2))
+    first, second = (one.id for one in claim(store))
+    assert first[0] != second[0]
+    for length in range(1, len(first) + 1):
+        assert [one.id for one in store.reader.delivery(first[:length])] == [first]
+    assert [one.event for one in store.reader.delivery(second.upper())] == [event(2).id]
+    assert store.reader.delivery("00000000") == store.reader.delivery("no id") == []
 
 
 def test_an_attempt_and_its_text_are_kept_before_it_is_settled(store: Store) -> None:
     owe(store, delivery(1))
     [claimed] = claim(store)
     assert begin(store, claimed)
-    [shown] = store.reader.delivery("d1")
+    [shown] = store.reader.delivery(id_of(1))
     assert (shown.state, shown.title, shown.message) == ("sending", "Title", "Body")
     [attempt] = shown.attempts
     assert (attempt.started, attempt.outcome) == (NOW, None)
@@ -193,7 +220,7 @@ def test_a_settled_delivery_is_due_again_with_the_same_text(store: Store) -> Non
     assert claim(store) == []
     [again] = claim(store, now=NOW + timedelta(seconds=5))
     assert (again.attempts, again.title, again.message) == (1, "Title", "Body")
-    [attempt] = store.reader.delivery("d1")[0].attempts
+    [attempt] = store.reader.delivery(id_of(1))[0].attempts
     assert (attempt.outcome, attempt.detail) == ("temporary", "said the provider")
 
 
@@ -206,7 +233,7 @@ def test_who_lost_the_lease_can_neither_begin_nor_settle(store: Store) -> None:
     assert not begin(store, late)
     assert begin(store, holder)
     settle(store, late, DeliveryState.DEAD)
-    assert store.reader.delivery("d1")[0].state == "sending"
+    assert store.reader.delivery(id_of(1))[0].state == "sending"
 
 
 def test_an_expired_lease_returns_the_delivery_and_an_open_attempt_is_unknown(store: Store) -> None:
@@ -226,7 +253,7 @@ def test_deliveries_of_removed_channels_are_buried(store: Store) -> None:
     owe(store, delivery(1), delivery(2, channel="gone"))
     assert store.write(Transaction.bury_orphans, ["desk"]) == 1
     [dead] = store.reader.deliveries(state="dead")
-    assert (dead.id, dead.reason) == ("d2", "channel_removed")
+    assert (dead.id, dead.reason) == (id_of(2), "channel_removed")
 
 
 def test_a_dead_delivery_is_revived_and_a_waiting_one_cancelled(store: Store) -> None:
@@ -237,22 +264,23 @@ def test_a_dead_delivery_is_revived_and_a_waiting_one_cancelled(store: Store) ->
     assert store.write(Transaction.revive, first.id, NOW)
     assert store.write(Transaction.cancel, first.id)
     assert not store.write(Transaction.cancel, first.id)
-    assert not store.write(Transaction.revive, "d2", NOW)  # being sent
+    assert not store.write(Transaction.revive, id_of(2), NOW)  # being sent
 
 
 def test_old_events_go_with_all_that_came_of_them_but_not_while_something_is_owed(store: Store) -> None:
     owe(store, delivery(1), delivery(2), delivery(3))
     store.write(
-        Transaction.add_decisions, [NewDecision(event=event(1).id, rule="r", reason="notified", detail="")]
+        Transaction.add_decisions,
+        [NewDecision(event=1, place=0, rule="r", reason="notified", detail="")],
     )
-    store.write(Transaction.finish_events, [(event(number).id, "decided", None) for number in (1, 2)])
+    store.write(Transaction.finish_events, [(1, None), (2, None)], None)
     [first] = claim(store, most=1)
     begin(store, first)
     settle(store, first, DeliveryState.DELIVERED)
     later = NOW + timedelta(days=91)
     assert store.write(Transaction.purge_events, later, later, 10) == 1
     assert store.reader.event(event(1).id) == []
-    assert store.reader.delivery("d1") == []
+    assert store.reader.delivery(id_of(1)) == []
     assert {one.id for one in store.reader.events()} == {event(2).id, event(3).id}
 
 
@@ -279,7 +307,7 @@ def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
 def test_events_are_listed_by_type_centre_time_and_reason(store: Store) -> None:
     store.write(Transaction.add_events, [event(1, NOW - timedelta(days=1)), event(2)])
     store.write(
-        Transaction.add_decisions, [NewDecision(event=event(2).id, rule="r", reason="error", detail="x")]
+        Transaction.add_decisions, [NewDecision(event=2, place=0, rule="r", reason="error", detail="x")]
     )
 
     def ids(**wanted: object) -> list[str]:

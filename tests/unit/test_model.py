@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import START, make_event
-from zennotify.core.model import NO_DATE, Code, Placeholder, TimeText, YesNo, Zone, as_utc, read_time
+from zennotify.core.model import NO_DATE, CenterTime, Code, Placeholder, YesNo, Zone, as_utc, read_time
 
 WORDS = {-2: "NoShow", 2: "Checkin"}
 
@@ -42,7 +42,7 @@ def test_a_placeholder_prints_and_is_not_true() -> None:
 
 
 def test_a_time_prints_as_sent_and_knows_its_zone() -> None:
-    value = TimeText("2024-07-25T16:15:00", Zone.CENTER)
+    value = CenterTime("2024-07-25T16:15:00")
     assert (value, value.zone, json.dumps(value)) == (
         "2024-07-25T16:15:00",
         Zone.CENTER,

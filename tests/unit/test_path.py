@@ -93,7 +93,7 @@ def test_path_is_read_into_its_steps(text: str, steps: tuple[Any, ...]) -> None:
     ids=str,
 )
 def test_values_are_what_stands_at_the_path(text: str, values: list[Any]) -> None:
-    assert parse_path(text).values(NAMES) == values
+    assert list(parse_path(text).values(NAMES)) == values
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ def test_every_key_without_a_quote_can_be_named(keys: list[str]) -> None:
     for key in reversed(keys):
         value = {key: value}
     path = parse_path("data" + "".join(f'["{key}"]' for key in keys))
-    assert path.values({"data": value}) == ["here"]
+    assert list(path.values({"data": value})) == ["here"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import clause, make_names, make_rule
+from tests.fakes import clause, make_names, make_rule, meets
 from zennotify.core import rule as rule_module
 from zennotify.core.model import Code, Names
 from zennotify.core.rule import Rule, RuleSet
@@ -20,7 +20,7 @@ def rule_set(*rules: Rule) -> RuleSet:
 
 
 def found(rules: RuleSet, event_type: str, names: Names) -> list[str]:
-    return [rule.id for rule in rules.candidates(event_type, names)]
+    return [rule.id for rule in rules.matching(event_type, names)]
 
 
 @pytest.mark.parametrize(
@@ -59,17 +59,15 @@ def test_event_types_are_compared_without_case(event_type: str) -> None:
     assert found(rules, event_type, make_names()) == ["exact", "glob"]
 
 
-def test_a_rule_without_match_is_always_a_candidate_and_matches() -> None:
-    rule = make_rule("r")
-    assert found(rule_set(rule), "Class.Booking.NoShow", make_names()) == ["r"]
-    assert rule.matches(make_names())
+def test_a_rule_without_match_matches_always() -> None:
+    assert found(rule_set(make_rule("r")), "Class.Booking.NoShow", make_names()) == ["r"]
 
 
 def test_every_clause_of_match_must_hold() -> None:
-    rule = make_rule(match={"data.a": 1, "data.b": {"gt": 1}})
-    assert rule.matches(make_names(a=1, b=2))
-    assert not rule.matches(make_names(a=1, b=1))
-    assert not rule.matches(make_names(b=2))
+    rules = rule_set(make_rule(match={"data.a": 1, "data.b": {"gt": 1}}))
+    assert found(rules, "Class.Booking.NoShow", make_names(a=1, b=2)) == ["r"]
+    assert found(rules, "Class.Booking.NoShow", make_names(a=1, b=1)) == []
+    assert found(rules, "Class.Booking.NoShow", make_names(b=2)) == []
 
 
 def test_candidates_come_in_the_order_of_the_files() -> None:
@@ -129,7 +127,7 @@ def test_memory_of_event_types_is_bounded_and_those_beyond_are_still_served(
 def test_spellings_of_a_type_share_one_place_in_memory() -> None:
     rules = rule_set(make_rule("r", "*"))
     for event_type in ("A.B", "a.b", "A.b"):
-        rules.candidates(event_type, make_names())
+        rules.matching(event_type, make_names())
     assert len(rules._buckets) == 1
 
 
@@ -182,10 +180,8 @@ def test_the_index_finds_what_asking_every_rule_finds(
 ) -> None:
     rules = [make_rule(f"r{number}", *events, match=match) for number, (events, match) in enumerate(written)]
     names = make_names(**data)
-    one_by_one = [rule.id for rule in rules if rule.listens_to(event_type.casefold()) and rule.matches(names)]
-    candidates = list(rule_set(*rules).candidates(event_type, names))
-    assert [rule.id for rule in candidates if rule.matches(names)] == one_by_one
-    assert all(rule.listens_to(event_type.casefold()) for rule in candidates)
+    one_by_one = [rule.id for rule in rules if rule.listens_to(event_type.casefold()) and meets(rule, names)]
+    assert found(rule_set(*rules), event_type, names) == one_by_one
 
 
 @given(wanteds, values)

@@ -10,8 +10,8 @@ that the store can read the windows of a whole batch at once:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from zennotify.core.model import Event, Names, Reason
 from zennotify.core.once import Window, WindowKey, pass_once, window_key
@@ -19,8 +19,7 @@ from zennotify.core.rule import Rule, RuleSet
 from zennotify.errors import ExpressionError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Duty:
+class Duty(NamedTuple):
     """One message that one channel owes: becomes a delivery."""
 
     channel: str
@@ -29,8 +28,7 @@ class Duty:
     held_back: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(NamedTuple):
     """What one rule made of one event."""
 
     rule: str
@@ -39,8 +37,7 @@ class Decision:
     duties: tuple[Duty, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(NamedTuple):
     """A rule that the event got past `when` of, and the window that it will ask."""
 
     rule: Rule
@@ -50,9 +47,7 @@ class Passed:
 def examine(event: Event, names: Names, rules: RuleSet) -> list[Passed | Decision]:
     """Ask each candidate rule's `match` and `when`; what stops there for a reason worth keeping is a Decision."""
     examined: list[Passed | Decision] = []
-    for rule in rules.candidates(event.type, names):
-        if not rule.matches(names):
-            continue
+    for rule in rules.matching(event.type, names):
         if not rule.enabled:
             examined.append(Decision(rule=rule.id, reason=Reason.DISABLED))
             continue

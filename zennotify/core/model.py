@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 #: What a rule or a template can name: `event`, `data`, `guest`, `center`, ...  Things may be made on demand.
 Names = Mapping[str, Any]
@@ -142,13 +142,22 @@ class Zone(StrEnum):
 class TimeText(str):
     """A time of Zenoti's: prints as sent, and knows which zone it is meant in."""
 
-    zone: Zone
+    __slots__ = ()
+    zone: ClassVar[Zone]
 
-    def __new__(cls, text: str, zone: Zone) -> TimeText:
-        """Make a time of its text and its zone."""
-        value = super().__new__(cls, text)
-        value.zone = zone
-        return value
+
+class UtcTime(TimeText):
+    """A time in UTC, whether or not it says so."""
+
+    __slots__ = ()
+    zone = Zone.UTC
+
+
+class CenterTime(TimeText):
+    """A time on the clocks of the centre."""
+
+    __slots__ = ()
+    zone = Zone.CENTER
 
 
 #: What Zenoti writes for "no date" (samples, e.g. Guest.Created).

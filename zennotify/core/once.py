@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from zennotify.core.match import keys_of
 from zennotify.core.model import Names
@@ -19,6 +19,7 @@ _LONGEST_KEY = 300
 
 
 _NOTHING = (None, "")
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +30,7 @@ class Once:
     period: timedelta
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class WindowKey:
+class WindowKey(NamedTuple):
     """Names one window: a rule's memory for one key."""
 
     rule: str
@@ -68,7 +68,7 @@ def window_key(rule: str, once: Once, names: Names) -> WindowKey | None:
         if not keys:
             return None
         parts.append(keys)
-    key = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    key = _encode(parts)
     if len(key) > _LONGEST_KEY:
         key = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return WindowKey(rule, "once", key)

@@ -44,14 +44,25 @@ class Path:
         """The name that the path starts at."""
         return str(self.steps[0])
 
-    def values(self, names: Names) -> list[Any]:
+    def values(self, names: Names) -> Sequence[Any]:
         """Return what stands at the path: nothing, one value, or with `[*]` any number of them."""
-        found: list[Any] = [names]
-        for step in self.steps:
-            found = _step(found, step)
-            if not found:
-                break
-        return found
+        value: Any = names
+        for place, step in enumerate(self.steps):
+            if not isinstance(value, dict) or not isinstance(step, str):
+                return _values(value, self.steps[place:])
+            if step not in value:
+                return ()
+            value = value[step]
+        return (value,)
+
+
+def _values(start: Any, steps: Sequence[Step]) -> list[Any]:
+    found = [start]
+    for step in steps:
+        found = _step(found, step)
+        if not found:
+            break
+    return found
 
 
 def _step(values: list[Any], step: Step) -> list[Any]:

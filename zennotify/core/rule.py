@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from zennotify.core.match import Clause, Key, keys_of
 from zennotify.core.model import Names, Predicate
@@ -35,27 +36,38 @@ class Rule:
         """Return whether the rule listens to a type, given in lower case."""
         return any(fnmatchcase(event_type, pattern) for pattern in self.events)
 
-    def matches(self, names: Names) -> bool:
-        """Return whether every clause of `match` holds."""
-        return all(clause.holds(names) for clause in self.match)
+
+class _Candidate(NamedTuple):
+    """A rule that listens to an event type."""
+
+    #: In the rule set.
+    place: int
+    rule: Rule
+    #: The clauses that have still to be asked.
+    clauses: tuple[Clause, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
     """The rules that listen to one event type, found by what one of their clauses must equal."""
 
-    #: For each path: the path, and the places of the rules that ask for a key there.
-    index: tuple[tuple[Path, dict[Key, list[int]]], ...]
-    #: Places of the rules without an equality clause.
-    others: tuple[int, ...]
+    #: For each path: the path, and the rules that ask for a key there.
+    index: tuple[tuple[Path, dict[Key, list[_Candidate]]], ...]
+    #: The rules without an equality clause.
+    others: tuple[_Candidate, ...]
 
-    def places(self, names: Names) -> list[int]:
-        places = set(self.others)
+    def candidates(self, names: Names) -> list[_Candidate]:
+        found = list(self.others)
         for path, rules in self.index:
             for value in path.values(names):
                 for key in keys_of(value):
-                    places.update(rules.get(key, ()))
-        return sorted(places)
+                    found += rules.get(key, ())
+        # With `[*]` a rule may be found more than once.
+        return sorted({candidate.place: candidate for candidate in found}.values(), key=_place)
+
+
+def _place(candidate: _Candidate) -> int:
+    return candidate.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +83,19 @@ class RuleSet:
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_id", {rule.id: rule for rule in self.rules})
 
-    def candidates(self, event_type: str, names: Names) -> Iterable[Rule]:
-        """Yield the rules that can match, in order; their `match` has still to be asked."""
+    def matching(self, event_type: str, names: Names) -> list[Rule]:
+        """Return the rules whose event and `match` these are, in order; whether they are enabled is not asked."""
         kind = event_type.casefold()
         bucket = self._buckets.get(kind)
         if bucket is None:
             bucket = _make_bucket(self.rules, kind)
             if len(self._buckets) < _MOST_TYPES:
                 self._buckets[kind] = bucket
-        return [self.rules[place] for place in bucket.places(names)]
+        return [
+            rule
+            for _, rule, clauses in bucket.candidates(names)
+            if all(clause.holds(names) for clause in clauses)
+        ]
 
 
 def _make_bucket(rules: Sequence[Rule], event_type: str) -> _Bucket:
@@ -88,16 +104,17 @@ def _make_bucket(rules: Sequence[Rule], event_type: str) -> _Bucket:
     for _, rule in listening:
         for clause in rule.match:
             variety.setdefault(clause.path.text, set()).update(clause.equals)
-    index: dict[str, tuple[Path, dict[Key, list[int]]]] = {}
-    others: list[int] = []
+    index: dict[str, tuple[Path, dict[Key, list[_Candidate]]]] = {}
+    others: list[_Candidate] = []
     for place, rule in listening:
         equalities = [clause for clause in rule.match if clause.equals]
         if not equalities:
-            others.append(place)
+            others.append(_Candidate(place, rule, rule.match))
             continue
         # The path at which the rules differ most leaves the fewest candidates.
         chosen = max(equalities, key=lambda clause: len(variety[clause.path.text]))
+        candidate = _Candidate(place, rule, tuple(clause for clause in rule.match if clause is not chosen))
         _, keys = index.setdefault(chosen.path.text, (chosen.path, {}))
         for key in chosen.equals:
-            keys.setdefault(key, []).append(place)
+            keys.setdefault(key, []).append(candidate)
     return _Bucket(tuple(index.values()), tuple(others))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 
 #: The verbs that Zenoti can be set to.
 VERBS = ("POST", "PUT", "PATCH")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A status and a JSON text, ready to be sent."""
 
     status: int
@@ -29,7 +28,15 @@ class Answer:
 
 def good(status: str, **more: str) -> Answer:
     """Make a 200."""
-    body = json.dumps({"status": status, **more}).encode()
+    return _good(status, json.dumps({"status": status, **more}).encode())
+
+
+def kept(status: str, event: str) -> Answer:
+    """Make a 200 about an event; what `good` does, without the price of an encoder: both are words of ours."""
+    return _good(status, f'{{"status": "{status}", "event": "{event}"}}'.encode())
+
+
+def _good(status: str, body: bytes) -> Answer:
     return Answer(200, status, body, b"%b%d\r\nDate: " % (_GOOD, len(body)))
 
 

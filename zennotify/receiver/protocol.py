@@ -290,7 +290,10 @@ class Connection(BaseProtocol):
             self._table.spawn(self._finish(answer))
 
     async def _finish(self, answer: Coroutine[Any, Any, Answer]) -> None:
-        self._send(await answer)
+        try:
+            self._send(await answer)
+        finally:
+            self._table.finished()
 
     def _send(self, answer: Answer) -> None:
         """Answer a whole request, then wait for the next."""
@@ -401,9 +404,11 @@ class Connections:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run the answering of one request."""
-        task = self.loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.add(self.loop.create_task(work))
+
+    def finished(self) -> None:
+        """Forget the present task: it is at its end."""
+        self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task(self.loop)))
 
     def date(self) -> bytes:
         """Return the Date header's value."""

@@ -10,9 +10,8 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from typing import Protocol as Interface
 
 from aiohttp.http import RawRequestMessage
@@ -64,8 +63,7 @@ class Intake(Interface):
 Tell = Callable[[str, str, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A whole request."""
 
     message: RawRequestMessage
@@ -191,7 +189,7 @@ class Webhook:
 def _told(receipt: Receipt) -> Answer:
     if receipt.status == "quarantined":
         return answers.good("quarantined", reason=receipt.reason or "")
-    return answers.good(receipt.status, event=receipt.event or "")
+    return answers.kept(receipt.status, receipt.event or "")
 
 
 def _path(message: RawRequestMessage) -> str:

@@ -31,7 +31,7 @@ class Sources:
     def hash(self) -> str:
         """Name these texts: equal texts under equal names have an equal hash, wherever they were read."""
         texts = [sorted(self.rules.items()), sorted(self.templates.items())]
-        return hashlib.sha256(json.dumps(texts, separators=(",", ":")).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(texts, separators=(",", ":")).encode()).hexdigest()[:32]
 
 
 def read_sources(rules: Path, templates: Path) -> Sources:

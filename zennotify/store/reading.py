@@ -5,6 +5,7 @@ Every call opens a short read transaction of its own, which never blocks the wri
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,10 +13,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Select, func, select
 
+from zennotify.core.model import Reason
 from zennotify.store.engine import translated_errors
+from zennotify.store.number import delivery_id, numbers_of
 from zennotify.store.schema import (
     PENDING,
-    UNDECIDED,
     attempts,
     decisions,
     deliveries,
@@ -24,7 +26,10 @@ from zennotify.store.schema import (
     quarantine,
     rule_sets,
     to_micros,
+    undecided,
 )
+from zennotify.store.statements import is_in
+from zennotify.store.statements import numbers as listed_numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +117,12 @@ def _begins(column: ColumnElement[str], beginning: str) -> tuple[ColumnElement[b
     return column >= beginning, column < beginning + chr(0x10FFFF)
 
 
+#: Deliveries with the id of their event.
+_DELIVERIES = select(deliveries, events.c.id.label("event_key")).outerjoin(
+    events, events.c.seq == deliveries.c.event
+)
+
+
 def _by(name: str, rows: Iterable[Any]) -> dict[str, list[Any]]:
     grouped: dict[str, list[Any]] = {}
     for row in rows:
@@ -141,10 +152,10 @@ class Reader:
         if center is not None:
             query = query.where(func.lower(events.c.center) == center.casefold())
         if since is not None:
-            query = query.where(events.c.received_at >= to_micros(since))
+            query = query.where(*_young(events.c.seq, events.c.received_at, since))
         if reason is not None:
             query = query.where(
-                events.c.id.in_(select(decisions.c.event).where(decisions.c.reason == reason))
+                events.c.seq.in_(select(decisions.c.event).where(decisions.c.reason == reason))
             )
         return self._with_decisions(self._all(query))
 
@@ -166,13 +177,13 @@ class Reader:
         most: int = 50,
     ) -> list[DeliveryView]:
         """Return deliveries, newest first."""
-        query = select(deliveries).order_by(deliveries.c.created.desc(), deliveries.c.id).limit(most)
+        query = _DELIVERIES.order_by(deliveries.c.seq.desc()).limit(most)
         if type is not None:
             of_type = func.lower(events.c.type).like(_like(type.casefold()), escape="\\")
-            query = query.where(deliveries.c.event.in_(select(events.c.id).where(of_type)))
+            query = query.where(of_type)
         if center is not None:
             of_center = func.lower(events.c.center) == center.casefold()
-            query = query.where(deliveries.c.event.in_(select(events.c.id).where(of_center)))
+            query = query.where(of_center)
         if reason is not None:
             query = query.where(deliveries.c.reason == reason)
         if channel is not None:
@@ -180,13 +191,20 @@ class Reader:
         if state is not None:
             query = query.where(deliveries.c.state == state)
         if since is not None:
-            query = query.where(deliveries.c.created >= to_micros(since))
+            query = query.where(*_young(deliveries.c.seq, deliveries.c.created, since))
         return self._with_attempts(self._all(query))
 
     def delivery(self, beginning: str) -> list[DeliveryView]:
         """Return the deliveries whose id begins so; at most two."""
-        query = select(deliveries).where(*_begins(deliveries.c.id, beginning)).limit(2)
-        return self._with_attempts(self._all(query))
+        [(first, last)] = self._all(select(func.min(deliveries.c.seq), func.max(deliveries.c.seq)))
+        if last is None:
+            return []
+        try:
+            numbers = numbers_of(beginning, first, last)
+        except ValueError:  # no id begins so
+            return []
+        query = _DELIVERIES.where(is_in(deliveries.c.seq, listed_numbers("numbers"))).limit(2)
+        return self._with_attempts(self._all(query, numbers=json.dumps(numbers)))
 
     def quarantine(self, *, since: datetime | None = None, most: int = 50) -> list[QuarantineView]:
         """Return quarantined bodies, newest first."""
@@ -207,7 +225,7 @@ class Reader:
 
     def backlog(self) -> Backlog:
         """Return what waits."""
-        undecided = self._all(select(func.count()).select_from(events).where(events.c.state == UNDECIDED))
+        waiting = self._all(select(func.count()).select_from(undecided))
         pending = self._all(
             select(
                 deliveries.c.channel, func.count().label("waiting"), func.min(deliveries.c.due).label("due")
@@ -217,7 +235,7 @@ class Reader:
         )
         oldest = min((row.due for row in pending), default=None)
         return Backlog(
-            undecided=undecided[0][0],
+            undecided=waiting[0][0],
             pending={row.channel: row.waiting for row in pending},
             oldest_due=None if oldest is None else from_micros(oldest),
         )
@@ -246,17 +264,20 @@ class Reader:
         """Close the connections."""
         self._engine.dispose()
 
-    def _all(self, query: Select[Any]) -> Sequence[Any]:
+    def _all(self, query: Select[Any], **parameters: Any) -> Sequence[Any]:
         with translated_errors(), self._engine.connect() as connection:
-            return connection.execute(query).all()
+            return connection.execute(query, parameters).all()
 
     def _with_decisions(self, rows: Sequence[Any]) -> list[EventView]:
-        ids = [row.id for row in rows]
-        decided = select(decisions).where(decisions.c.event.in_(ids)).order_by(decisions.c.id)
-        made = _by("event", self._all(decided))
-        owed = _by(
-            "event", self._with_attempts(self._all(select(deliveries).where(deliveries.c.event.in_(ids))))
-        )
+        places = [row.seq for row in rows]
+        of_these = decisions.c.event.in_(places)
+        made = _by("event", self._all(select(decisions).where(of_these).order_by(decisions.c.place)))
+        duties = self._all(_DELIVERIES.where(deliveries.c.event.in_(places)).order_by(deliveries.c.seq))
+        owed: dict[tuple[int, str], list[DeliveryView]] = {}
+        for row, view in zip(duties, self._with_attempts(duties), strict=True):
+            owed.setdefault((row.event, row.rule), []).append(view)
+        waiting = self._all(select(undecided.c.event).where(undecided.c.event.in_(places)))
+        still = {row.event for row in waiting}
         return [
             EventView(
                 id=row.id,
@@ -265,7 +286,7 @@ class Reader:
                 at=None if row.at is None else from_micros(row.at),
                 received=from_micros(row.received_at),
                 center=row.center,
-                state=row.state,
+                state=_state(row.seq in still, made.get(row.seq, ())),
                 rule_set=row.rule_set,
                 body=bytes(row.body),
                 decisions=tuple(
@@ -273,22 +294,22 @@ class Reader:
                         rule=decision.rule,
                         reason=decision.reason,
                         detail=decision.detail,
-                        deliveries=tuple(one for one in owed.get(row.id, ()) if one.rule == decision.rule),
+                        deliveries=tuple(owed.get((row.seq, decision.rule), ())),
                     )
-                    for decision in made.get(row.id, ())
+                    for decision in made.get(row.seq, ())
                 ),
             )
             for row in rows
         ]
 
     def _with_attempts(self, rows: Sequence[Any]) -> list[DeliveryView]:
-        ids = [row.id for row in rows]
-        tried = select(attempts).where(attempts.c.delivery.in_(ids)).order_by(attempts.c.number)
+        numbers = [row.seq for row in rows]
+        tried = select(attempts).where(attempts.c.delivery.in_(numbers)).order_by(attempts.c.number)
         tries = _by("delivery", self._all(tried))
         return [
             DeliveryView(
-                id=row.id,
-                event=row.event,
+                id=delivery_id(row.seq),
+                event=row.event_key,
                 window=row.window,
                 rule=row.rule,
                 channel=row.channel,
@@ -305,8 +326,22 @@ class Reader:
                         outcome=one.outcome,
                         detail=one.detail,
                     )
-                    for one in tries.get(row.id, ())
+                    for one in tries.get(row.seq, ())
                 ),
             )
             for row in rows
         ]
+
+
+def _young(
+    number: ColumnElement[int], at: ColumnElement[int], since: datetime
+) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition for rows since a moment: they lie in the order of their arrival."""
+    older = select(number).where(at < to_micros(since)).order_by(number.desc()).limit(1).scalar_subquery()
+    return (at >= to_micros(since), number > func.coalesce(older, 0))
+
+
+def _state(is_undecided: bool, made: Sequence[Any]) -> str:
+    if is_undecided:
+        return "undecided"
+    return "failed" if any(decision.reason == Reason.FAILED for decision in made) else "decided"

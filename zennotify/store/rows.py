@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from zennotify.core.model import DeliveryState, Message, Outcome
+from zennotify.core.model import DeliveryState, Event, Message, Outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """An event about to be kept."""
 
     id: str
@@ -20,17 +20,31 @@ class NewEvent:
     received_at: datetime
     fingerprint: str
     body: bytes
+    #: The rules in force.
+    rule_set: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptEvent:
     """An event as it was kept."""
 
+    #: Events are counted in the order of their arrival.
+    place: int
     id: str
     type: str
     received_at: datetime
+    rule_set: str | None
     body: bytes
     tries: int = 0
+
+
+class Undecided(NamedTuple):
+    """A kept event on its way to its decision."""
+
+    place: int
+    #: What is kept with it.
+    rule_set: str | None
+    event: Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,30 +56,30 @@ class Quarantined:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewDecision:
+class NewDecision(NamedTuple):
     """A decision about to be kept."""
 
-    event: str
+    #: The place of its event.
+    event: int
+    #: Its own among the decisions of that event.
+    place: int
     rule: str
     reason: str
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewDelivery:
-    """A delivery about to be kept; one with the same id is kept already and stays."""
+class NewDelivery(NamedTuple):
+    """A delivery about to be kept."""
 
-    id: str
-    #: Either an event or a window led to it.
-    event: str | None
-    window: str | None = None
+    #: The place of its event; None where a window led to it.
+    event: int | None
     rule: str
     channel: str
     rule_set: str
-    held_back: int = 0
     created: datetime
     due: datetime
+    held_back: int = 0
+    window: str | None = None
     #: Its text where it is known already; otherwise it is rendered at the first try.
     title: str | None = None
     message: str | None = None

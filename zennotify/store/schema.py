@@ -1,6 +1,9 @@
 """The tables.  One definition for SQLite and PostgreSQL; migrations/ brings an older store here.
 
 Times are microseconds since 1970 in UTC: integers sort and compare alike in both engines.
+
+Rows are found by numbers that only grow, and the indexes grow at their end: a key that falls anywhere costs a page
+of its own (4 KB of log) for each row, as soon as the store is large.  Only an event's id is such a key.
 """
 
 from __future__ import annotations
@@ -21,7 +24,6 @@ from sqlalchemy import (
 )
 
 # Literals in the SQL, not parameters: an engine uses a partial index only for a condition that it can read.
-UNDECIDED: ColumnElement[str] = literal_column("'undecided'")
 PENDING: ColumnElement[str] = literal_column("'pending'")
 SENDING: ColumnElement[str] = literal_column("'sending'")
 
@@ -35,7 +37,7 @@ _RowNumber = BigInteger().with_variant(Integer, "sqlite")
 events = Table(
     "events",
     metadata,
-    Column("seq", _RowNumber, primary_key=True, autoincrement=True),
+    Column("seq", _RowNumber, primary_key=True, autoincrement=False),
     Column("id", Text, nullable=False),
     Column("event_id", Text, nullable=False),
     Column("type", Text, nullable=False),
@@ -43,20 +45,19 @@ events = Table(
     Column("at", BigInteger),
     Column("received_at", BigInteger, nullable=False),
     Column("fingerprint", Text, nullable=False),
-    Column("state", Text, nullable=False),  # undecided, decided, failed
-    Column("tries", Integer, nullable=False, default=0),
+    #: The rules that decided it; of an undecided event, those in force when it came.
     Column("rule_set", Text),
     Column("body", LargeBinary, nullable=False),
     Index("events_id", "id", unique=True),
     Index("events_fingerprint", "fingerprint", "received_at"),
-    Index("events_received", "received_at"),
 )
-# Only what waits is in this index, so that finding it costs the same whatever is stored.
-Index(
-    "events_undecided",
-    events.c.seq,
-    sqlite_where=events.c.state == UNDECIDED,
-    postgresql_where=events.c.state == UNDECIDED,
+
+# A table of its own: an event and its body are written once, and never again when it is decided.
+undecided = Table(
+    "undecided",
+    metadata,
+    Column("event", _RowNumber, primary_key=True, autoincrement=False),
+    Column("tries", Integer, nullable=False),
 )
 
 quarantine = Table(
@@ -72,37 +73,38 @@ quarantine = Table(
 decisions = Table(
     "decisions",
     metadata,
-    Column("id", _RowNumber, primary_key=True, autoincrement=True),
-    Column("event", Text, nullable=False),
+    Column("event", BigInteger, primary_key=True, autoincrement=False),
+    #: Its place among the decisions of the event, from 0.
+    Column("place", Integer, primary_key=True, autoincrement=False),
     Column("rule", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("detail", Text, nullable=False, default=""),
-    Index("decisions_event", "event"),
+    Column("detail", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("event", Text),
+    #: The number that its id is made of (see number.py).
+    Column("seq", _RowNumber, primary_key=True, autoincrement=False),
+    Column("event", BigInteger),
     Column("window", Text),
     Column("rule", Text, nullable=False),
     Column("channel", Text, nullable=False),
-    Column("recipient", Text, nullable=False, default=""),
-    Column("step", Integer, nullable=False, default=0),
+    Column("recipient", Text, nullable=False),
+    Column("step", Integer, nullable=False),
     Column("rule_set", Text, nullable=False),
-    Column("held_back", Integer, nullable=False, default=0),
+    Column("held_back", Integer, nullable=False),
     Column("state", Text, nullable=False),
-    Column("reason", Text, nullable=False, default=""),
+    Column("reason", Text, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("due", BigInteger, nullable=False),
-    Column("attempts", Integer, nullable=False, default=0),
+    Column("attempts", Integer, nullable=False),
     Column("lease", Text),
     Column("lease_until", BigInteger),
     Column("title", Text),
     Column("message", Text),
-    Index("deliveries_event", "event"),
-    Index("deliveries_created", "created"),
+    Index("deliveries_duty", "event", "rule", "channel", "recipient", "step", unique=True),
 )
 Index(
     "deliveries_pending",
@@ -121,12 +123,13 @@ Index(
 attempts = Table(
     "attempts",
     metadata,
-    Column("delivery", Text, primary_key=True),
+    Column("delivery", BigInteger, primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("started", BigInteger, nullable=False),
     Column("finished", BigInteger),
     Column("outcome", Text),
     Column("detail", Text, nullable=False, default=""),
+    sqlite_with_rowid=False,
 )
 
 windows = Table(
@@ -139,6 +142,7 @@ windows = Table(
     Column("held", Integer, nullable=False),
     Column("expires", BigInteger, nullable=False),
     Index("windows_expires", "expires"),
+    sqlite_with_rowid=False,
 )
 
 rule_sets = Table(

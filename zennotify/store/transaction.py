@@ -6,6 +6,7 @@ serve SQLite and PostgreSQL; `now` is always an argument.  Nothing here commits.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from zennotify.core.model import DeliveryState
+from zennotify.core.model import DeliveryState, Outcome
 from zennotify.core.once import Window, WindowKey
 from zennotify.store import statements as sql
+from zennotify.store.number import delivery_id, delivery_number
 from zennotify.store.rows import (
     Begun,
     Claimed,
@@ -37,12 +39,15 @@ from zennotify.store.schema import (
     quarantine,
     rule_sets,
     to_micros,
+    undecided,
     windows,
 )
 
 #: Quarantine is bounded: the oldest go when either is passed.
 MOST_QUARANTINED = 1000
 MOST_QUARANTINED_BYTES = 64 * 2**20
+_MICROSECONDS = 1_000_000
+_DIED = "zennotify died while it was sending"
 
 
 class Transaction:
@@ -50,38 +55,41 @@ class Transaction:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
     # --- events -------------------------------------------------------------------------------------------
 
     def known(
-        self, ids: Collection[str], fingerprints: Collection[str], since: datetime
+        self, ids: Sequence[str], fingerprints: Sequence[str], since: datetime
     ) -> tuple[dict[str, str], dict[str, str]]:
         """Return id -> fingerprint of the ids that are kept, and fingerprint -> id of what came since."""
-        by_id = self._connection.execute(sql.KNOWN_IDS, {"ids": list(ids)})
-        recent = self._connection.execute(
-            sql.KNOWN_FINGERPRINTS, {"fingerprints": list(fingerprints), "since": to_micros(since)}
-        )
+        by_id = sql.KNOWN_IDS.all(self._connection, json.dumps(ids))
+        recent = sql.KNOWN_FINGERPRINTS.all(self._connection, json.dumps(fingerprints), to_micros(since))
         return {row.id: row.fingerprint for row in by_id}, {row.fingerprint: row.id for row in recent}
 
-    def add_events(self, new: Sequence[NewEvent]) -> None:
-        """Keep events, undecided."""
-        rows = [
-            {
-                "id": event.id,
-                "event_id": event.event_id,
-                "type": event.type,
-                "center": event.center,
-                "at": to_micros(event.at) if event.at else None,
-                "received_at": to_micros(event.received_at),
-                "fingerprint": event.fingerprint,
-                "state": "undecided",
-                "tries": 0,
-                "body": event.body,
-            }
-            for event in new
-        ]
-        self._connection.execute(self._insert(events).on_conflict_do_nothing(index_elements=["id"]), rows)
+    def add_events(self, new: Sequence[NewEvent]) -> range:
+        """Keep events that are not known, undecided; return their places."""
+        [(last,)] = sql.LAST_EVENT.all(self._connection)
+        places = range((last or 0) + 1, (last or 0) + 1 + len(new))
+        sql.ADD_EVENT.many(
+            self._connection,
+            [
+                (
+                    place,
+                    event.id,
+                    event.event_id,
+                    event.type,
+                    event.center,
+                    to_micros(event.at) if event.at else None,
+                    to_micros(event.received_at),
+                    event.fingerprint,
+                    event.rule_set,
+                    event.body,
+                )
+                for place, event in zip(places, new, strict=True)
+            ],
+        )
+        sql.ADD_UNDECIDED.many(self._connection, [(place,) for place in places])
+        return places
 
     def add_quarantine(self, bodies: Sequence[Quarantined]) -> None:
         """Keep bodies in quarantine; the oldest go when there are too many."""
@@ -106,33 +114,33 @@ class Transaction:
         )
         self._connection.execute(delete(quarantine).where(quarantine.c.id.in_(over)))
 
-    def undecided(self, most: int, after: int = 0) -> list[tuple[int, KeptEvent]]:
-        """Return the oldest undecided events behind the place `after`, each with its place."""
-        rows = self._connection.execute(sql.OLDEST_UNDECIDED, {"most": most, "after": after})
-        return [(row.seq, _kept(row)) for row in rows]
+    def undecided(self, most: int, after: int = 0) -> list[KeptEvent]:
+        """Return the oldest undecided events behind the place `after`."""
+        return [_kept(row) for row in sql.OLDEST_UNDECIDED.all(self._connection, after, most)]
 
     def last_undecided(self) -> int:
         """Return the place of the newest undecided event; 0 when there is none."""
-        return self._connection.execute(sql.LAST_UNDECIDED).scalar() or 0
+        [(last,)] = sql.LAST_UNDECIDED.all(self._connection)
+        return last or 0
 
-    def count_tries(self, tried: Collection[str]) -> None:
-        """Count that deciding these events is about to be tried."""
-        self._connection.execute(sql.COUNT_TRY, [{"event": event} for event in tried])
+    def count_try(self, place: int) -> None:
+        """Count that deciding an event is about to be tried."""
+        sql.COUNT_TRY.many(self._connection, [(place,)])
 
-    def finish_events(self, finished: Iterable[tuple[str, str, str | None]]) -> None:
-        """Set (event, state, rule set) of events that have been decided or have failed."""
-        rows = [{"event": event, "new_state": state, "hash": rules} for event, state, rules in finished]
-        if rows:
-            self._connection.execute(sql.FINISH_EVENT, rows)
+    def finish_events(self, finished: Iterable[tuple[int, str | None]], rules: str | None) -> None:
+        """Note that events have been decided by these rules; each comes with the rule set that is kept with it."""
+        places: list[int] = []
+        others: list[tuple[str | None, int]] = []
+        for place, kept_with in finished:
+            places.append(place)
+            if kept_with != rules:
+                others.append((rules, place))
+        sql.DECIDED.many(self._connection, [(json.dumps(places),)])
+        sql.SET_RULES.many(self._connection, others)
 
     def add_decisions(self, new: Sequence[NewDecision]) -> None:
         """Keep decisions."""
-        if new:
-            rows = [
-                {"event": item.event, "rule": item.rule, "reason": item.reason, "detail": item.detail}
-                for item in new
-            ]
-            self._connection.execute(sql.ADD_DECISION, rows)
+        sql.ADD_DECISION.many(self._connection, new)
 
     # --- windows ------------------------------------------------------------------------------------------
 
@@ -140,13 +148,11 @@ class Transaction:
         """Return the windows that are kept of these keys."""
         if not keys:
             return {}
-        rows = self._connection.execute(
-            sql.WINDOWS,
-            {
-                "rules": sorted({key.rule for key in keys}),
-                "stages": sorted({key.stage for key in keys}),
-                "keys": sorted({key.key for key in keys}),
-            },
+        rows = sql.WINDOWS.all(
+            self._connection,
+            json.dumps(sorted({key.rule for key in keys})),
+            json.dumps(sorted({key.stage for key in keys})),
+            json.dumps(sorted({key.key for key in keys})),
         )
         found = {
             WindowKey(row.rule, row.stage, row.key): Window(until=from_micros(row.until), held=row.held)
@@ -156,72 +162,72 @@ class Transaction:
 
     def save_windows(self, changed: Mapping[WindowKey, Window]) -> None:
         """Keep windows as they are now."""
-        if not changed:
-            return
-        rows = [
-            {
-                "rule": key.rule,
-                "stage": key.stage,
-                "key": key.key,
-                "until": to_micros(window.until),
-                "held": window.held,
-                "expires": to_micros(window.expires),
-            }
-            for key, window in changed.items()
-        ]
-        statement = self._insert(windows)
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["rule", "stage", "key"],
-                set_={name: statement.excluded[name] for name in ("until", "held", "expires")},
-            ),
-            rows,
+        sql.SAVE_WINDOW.many(
+            self._connection,
+            [
+                (
+                    key.rule,
+                    key.stage,
+                    key.key,
+                    to_micros(window.until),
+                    window.held,
+                    to_micros(window.expires),
+                )
+                for key, window in changed.items()
+            ],
         )
 
     # --- deliveries ---------------------------------------------------------------------------------------
 
-    def add_deliveries(self, new: Sequence[NewDelivery]) -> None:
-        """Keep deliveries, pending."""
+    def next_number(self, now: datetime) -> int:
+        """Return the number of the next delivery.
+
+        Counting starts at the present second, so that a new store does not repeat the ids of an old one.
+        """
+        [(last,)] = sql.LAST_DELIVERY.all(self._connection)
+        return int(last) + 1 if last is not None else to_micros(now) // _MICROSECONDS
+
+    def add_deliveries(self, new: Sequence[NewDelivery]) -> list[str]:
+        """Keep deliveries, pending; return their ids."""
         if not new:
-            return
-        rows = [
-            {
-                "id": item.id,
-                "event": item.event,
-                "window": item.window,
-                "rule": item.rule,
-                "channel": item.channel,
-                "rule_set": item.rule_set,
-                "held_back": item.held_back,
-                "state": DeliveryState.PENDING.value,
-                "created": to_micros(item.created),
-                "due": to_micros(item.due),
-                "title": item.title,
-                "message": item.message,
-            }
-            for item in new
-        ]
-        self._connection.execute(self._insert(deliveries).on_conflict_do_nothing(index_elements=["id"]), rows)
+            return []
+        first = self.next_number(new[0].created)
+        sql.ADD_DELIVERY.many(
+            self._connection,
+            [
+                (
+                    number,
+                    item.event,
+                    item.window,
+                    item.rule,
+                    item.channel,
+                    "",
+                    0,
+                    item.rule_set,
+                    item.held_back,
+                    "pending",
+                    "",
+                    to_micros(item.created),
+                    to_micros(item.due),
+                    0,
+                    item.title,
+                    item.message,
+                )
+                for number, item in enumerate(new, first)
+            ],
+        )
+        return [delivery_id(number) for number in range(first, first + len(new))]
 
     def claim(self, channel: str, most: int, lease: str, now: datetime, until: datetime) -> list[Claimed]:
         """Take the oldest due deliveries of a channel; nobody else gets them before `until`."""
-        rows = self._connection.execute(
-            sql.CLAIM,
-            {
-                "wanted_channel": channel,
-                "now": to_micros(now),
-                "most": most,
-                "token": lease,
-                "until": to_micros(until),
-            },
-        ).all()
+        rows = sql.CLAIM.all(self._connection, lease, to_micros(until), channel, to_micros(now), most)
         if not rows:
             return []
-        found = self._connection.execute(sql.EVENTS, {"ids": [row.event for row in rows]})
-        kept = {row.id: _kept(row) for row in found}
+        places = json.dumps([row.event for row in rows if row.event is not None])
+        kept = {row.seq: _kept(row) for row in sql.EVENTS.all(self._connection, places)}
         return [
             Claimed(
-                id=row.id,
+                id=delivery_id(row.seq),
                 event=kept.get(row.event),
                 rule=row.rule,
                 channel=row.channel,
@@ -232,68 +238,44 @@ class Transaction:
                 title=row.title,
                 message=row.message,
             )
-            for row in sorted(rows, key=lambda row: (row.due, row.created, row.id))
+            for row in sorted(rows, key=lambda row: (row.due, row.seq))
         ]
 
     def next_due(self, channel: str) -> datetime | None:
         """Return when the next pending delivery of a channel is due."""
-        due = self._connection.execute(sql.NEXT_DUE, {"wanted_channel": channel}).scalar()
+        [(due,)] = sql.NEXT_DUE.all(self._connection, channel)
         return None if due is None else from_micros(due)
 
     def begin(self, begun: Sequence[Begun]) -> list[bool]:
         """Keep the attempts and their texts before they are sent; False for one whose lease is not ours any more."""
-        wanted = {item.delivery: item.lease for item in begun}
-        rows = self._connection.execute(sql.LEASES, {"ids": list(wanted)})
-        held = {row.id for row in rows if row.lease == wanted[row.id]}
-        mine = [item for item in begun if item.delivery in held]
-        if mine:
-            self._connection.execute(
-                sql.ADD_ATTEMPT,
-                [
-                    {"delivery": item.delivery, "number": item.number, "started": to_micros(item.started)}
-                    for item in mine
-                ],
-            )
-            self._connection.execute(
-                sql.BEGIN,
-                [
-                    {
-                        "delivery": item.delivery,
-                        "number": item.number,
-                        "text_title": item.message.title,
-                        "text_body": item.message.body,
-                    }
-                    for item in mine
-                ],
-            )
-        return [item.delivery in held for item in begun]
+        numbers = [delivery_number(item.delivery) for item in begun]
+        leases = {row.seq: row.lease for row in sql.LEASES.all(self._connection, json.dumps(numbers))}
+        held = [leases.get(number) == item.lease for number, item in zip(numbers, begun, strict=True)]
+        mine = [(number, item) for number, item, is_held in zip(numbers, begun, held, strict=True) if is_held]
+        sql.ADD_ATTEMPT.many(
+            self._connection, [(number, item.number, to_micros(item.started)) for number, item in mine]
+        )
+        sql.BEGIN.many(
+            self._connection,
+            [(item.number, item.message.title, item.message.body, number) for number, item in mine],
+        )
+        return held
 
     def settle(self, settled: Sequence[Settled]) -> None:
         """Keep what attempts came to; a delivery whose lease is not ours any more is left to its new holder."""
-        self._connection.execute(
-            sql.FINISH_ATTEMPT,
+        numbers = [delivery_number(item.delivery) for item in settled]
+        sql.FINISH_ATTEMPT.many(
+            self._connection,
             [
-                {
-                    "of_delivery": item.delivery,
-                    "of_number": item.number,
-                    "ended": to_micros(item.finished),
-                    "result": item.outcome.value,
-                    "text": item.detail,
-                }
-                for item in settled
+                (to_micros(item.finished), item.outcome.value, item.detail, number, item.number)
+                for number, item in zip(numbers, settled, strict=True)
             ],
         )
-        self._connection.execute(
-            sql.SETTLE,
+        sql.SETTLE.many(
+            self._connection,
             [
-                {
-                    "delivery": item.delivery,
-                    "token": item.lease,
-                    "new_state": item.state.value,
-                    "new_reason": item.reason,
-                    "new_due": to_micros(item.due),
-                }
-                for item in settled
+                (item.state.value, item.reason, to_micros(item.due), number, item.lease)
+                for number, item in zip(numbers, settled, strict=True)
             ],
         )
 
@@ -310,13 +292,12 @@ class Transaction:
             update(deliveries)
             .where(*ended)
             .values(state=DeliveryState.PENDING.value, lease=None, lease_until=None)
-            .returning(deliveries.c.id, deliveries.c.channel, deliveries.c.attempts)
+            .returning(deliveries.c.seq, deliveries.c.channel, deliveries.c.attempts)
         ).all()
-        if rows:
-            self._connection.execute(
-                sql.LOSE_ATTEMPT, [{"of_delivery": row.id, "of_number": row.attempts} for row in rows]
-            )
-        next_end = self._connection.execute(sql.NEXT_LEASE_END).scalar()
+        sql.LOSE_ATTEMPT.many(
+            self._connection, [(Outcome.UNKNOWN.value, _DIED, row.seq, row.attempts) for row in rows]
+        )
+        [(next_end,)] = sql.NEXT_LEASE_END.all(self._connection)
         return sorted({row.channel for row in rows}), None if next_end is None else from_micros(next_end)
 
     def bury_orphans(self, channels: Collection[str]) -> int:
@@ -345,7 +326,10 @@ class Transaction:
     def _change(self, delivery: str, states: Sequence[DeliveryState], values: dict[str, Any]) -> bool:
         changed = self._connection.execute(
             update(deliveries)
-            .where(deliveries.c.id == delivery, deliveries.c.state.in_([state.value for state in states]))
+            .where(
+                deliveries.c.seq == delivery_number(delivery),
+                deliveries.c.state.in_([state.value for state in states]),
+            )
             .values(**values)
         )
         return changed.rowcount == 1
@@ -354,7 +338,8 @@ class Transaction:
 
     def save_rule_set(self, rules_hash: str, sources: str, now: datetime) -> None:
         """Keep a rule set that comes into force now."""
-        statement = self._insert(rule_sets)
+        add = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        statement = add(rule_sets)
         self._connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["hash"], set_={"used_at": statement.excluded.used_at}
@@ -380,50 +365,54 @@ class Transaction:
         An event goes when it was received before `before`, has been decided, no delivery of it is open, and
         none died after `dead_before`.
         """
-        keeps = select(deliveries.c.id).where(
-            deliveries.c.event == events.c.id,
+        # Events lie in the order of their arrival, so that only old ones are looked at.
+        young = self._connection.execute(
+            select(events.c.seq)
+            .where(events.c.received_at >= to_micros(before))
+            .order_by(events.c.seq)
+            .limit(1)
+        ).scalar()
+        waits = select(undecided.c.event).where(undecided.c.event == events.c.seq)
+        keeps = select(deliveries.c.seq).where(
+            deliveries.c.event == events.c.seq,
             or_(
                 deliveries.c.state.in_([DeliveryState.PENDING.value, DeliveryState.SENDING.value]),
                 (deliveries.c.state == DeliveryState.DEAD.value)
                 & (deliveries.c.created >= to_micros(dead_before)),
             ),
         )
-        old = (
-            self._connection.execute(
-                select(events.c.id)
-                .where(
-                    events.c.received_at < to_micros(before), events.c.state != "undecided", ~keeps.exists()
-                )
-                .limit(most)
-            )
-            .scalars()
-            .all()
-        )
+        is_old = events.c.received_at < to_micros(before)
+        if young is not None:
+            is_old &= events.c.seq < young
+        query = select(events.c.seq).where(is_old, ~waits.exists(), ~keeps.exists()).limit(most)
+        old = self._connection.execute(query).scalars().all()
         if old:
-            gone = select(deliveries.c.id).where(deliveries.c.event.in_(old))
+            gone = select(deliveries.c.seq).where(deliveries.c.event.in_(old))
             self._connection.execute(delete(attempts).where(attempts.c.delivery.in_(gone)))
             self._connection.execute(delete(deliveries).where(deliveries.c.event.in_(old)))
             self._connection.execute(delete(decisions).where(decisions.c.event.in_(old)))
-            self._connection.execute(delete(events).where(events.c.id.in_(old)))
+            self._connection.execute(delete(events).where(events.c.seq.in_(old)))
         self._purge_ops(before)
         return len(old)
 
     def _purge_ops(self, before: datetime) -> None:
         """Forget what was told to the owners: these deliveries have no event."""
-        told = select(deliveries.c.id).where(
+        told = select(deliveries.c.seq).where(
             deliveries.c.event.is_(None),
             deliveries.c.created < to_micros(before),
             deliveries.c.state.not_in([DeliveryState.PENDING.value, DeliveryState.SENDING.value]),
         )
         self._connection.execute(delete(attempts).where(attempts.c.delivery.in_(told)))
-        self._connection.execute(delete(deliveries).where(deliveries.c.id.in_(told)))
+        self._connection.execute(delete(deliveries).where(deliveries.c.seq.in_(told)))
 
 
 def _kept(row: Any) -> KeptEvent:
     return KeptEvent(
+        place=row.seq,
         id=row.id,
         type=row.type,
         received_at=from_micros(row.received_at),
+        rule_set=row.rule_set,
         body=bytes(row.body),
         tries=row.tries,
     )

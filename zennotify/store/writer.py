@@ -89,12 +89,12 @@ class Lane(Generic[Item, Answer]):
         """Add an item that nobody waits for; from any thread."""
         self._writer.add(self._waiting, _Waiting(item, None, None))
 
-    async def ask(self, item: Item) -> Answer:
-        """Add an item and wait for its commit; raises StoreUnavailable or what `handle` raised."""
+    def ask(self, item: Item) -> asyncio.Future[Answer]:
+        """Add an item; its answer comes after its commit, or StoreUnavailable, or what `handle` raised."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         self._writer.add(self._waiting, _Waiting(item, future, loop))
-        return await future
+        return future
 
     def ask_and_wait(self, item: Item) -> Answer:
         """Do as `ask` does, from a thread other than the loop's."""
@@ -103,11 +103,11 @@ class Lane(Generic[Item, Answer]):
         return future.result()
 
     def take(self) -> list[_Waiting[Item]]:
-        """Return the oldest items, without those whose asker has left."""
+        """Return the oldest items, without those whose asker has left or was sent away."""
         taken: list[_Waiting[Item]] = []
         while self._waiting and len(taken) < self.most:
             waiting = self._waiting.popleft()
-            if waiting.future is None or not waiting.future.cancelled():
+            if waiting.future is None or not waiting.future.done():
                 taken.append(waiting)
         return taken
 

@@ -6,11 +6,11 @@ seen on the wire; types are compared without case, and one that is not listed he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from zennotify.core.match import read_number
-from zennotify.core.model import Code, TimeText, YesNo, Zone
+from zennotify.core.model import CenterTime, Code, UtcTime, YesNo, Zone
 from zennotify.zenoti.codes import APPOINTMENT_GROUP_STATUS
 
 DOCUMENTED = (
@@ -71,11 +71,11 @@ Meaning = Callable[[Any], Any]
 
 
 def _utc(value: Any) -> Any:
-    return TimeText(value, Zone.UTC) if isinstance(value, str) else value
+    return UtcTime(value) if isinstance(value, str) else value
 
 
 def _center(value: Any) -> Any:
-    return TimeText(value, Zone.CENTER) if isinstance(value, str) else value
+    return CenterTime(value) if isinstance(value, str) else value
 
 
 def _yes_no(value: Any) -> Any:
@@ -89,25 +89,34 @@ def _group_status(value: Any) -> Any:
     return value
 
 
-_GROUP: Mapping[tuple[str, ...], Meaning] = {
-    ("appointments", "start_time"): _utc,
-    ("appointments", "end_time"): _utc,
-    ("appointments", "start_time_in_center"): _center,
-    ("appointments", "end_time_in_center"): _center,
-    ("appointments", "creation_date"): _utc,
-    ("appointments", "last_updated_on"): _utc,
+#: The meanings of an object's fields; those of an object or a list within it are a table of their own.
+Table = Mapping[str, "Meaning | Table"]
+
+_VISITS: Table = {
+    "appointments": {
+        "start_time": _utc,
+        "end_time": _utc,
+        "start_time_in_center": _center,
+        "end_time_in_center": _center,
+        "creation_date": _utc,
+        "last_updated_on": _utc,
+    }
 }
-_GROUP_STATUS: Mapping[tuple[str, ...], Meaning] = {
-    ("appointment_group_status",): _group_status,
-    ("is_noshowfeerequired",): _yes_no,
-    ("is_cancellationfeerequired",): _yes_no,
+_GROUP_STATUS: Table = {
+    "appointment_group_status": _group_status,
+    "is_noshowfeerequired": _yes_no,
+    "is_cancellationfeerequired": _yes_no,
 }
 #: Zenoti does not say how these are meant: the setting `class_times` does.
 _CLASS_TIMES = ("start_time", "end_time", "recurrence_start_time", "recurrence_end_time")
+_CLASSES: Mapping[Zone, Table] = {
+    Zone.UTC: dict.fromkeys(_CLASS_TIMES, _utc),
+    Zone.CENTER: dict.fromkeys(_CLASS_TIMES, _center),
+}
 
-_MEANINGS: Mapping[str, Mapping[tuple[str, ...], Meaning]] = {
-    "appointmentgroup.created": _GROUP,
-    "appointmentgroup.updated": _GROUP,
+_TABLES: Mapping[str, Table] = {
+    "appointmentgroup.created": _VISITS,
+    "appointmentgroup.updated": _VISITS,
     "appointmentgroup.status": _GROUP_STATUS,
 }
 
@@ -115,19 +124,19 @@ _MEANINGS: Mapping[str, Mapping[tuple[str, ...], Meaning]] = {
 def give_meaning(event_type: str, data: dict[str, Any], class_times: Zone) -> None:
     """Replace the values of known fields in `data`, in place, by values that carry their meaning."""
     kind = event_type.casefold()
-    for path, meaning in _MEANINGS.get(kind, {}).items():
-        _apply(data, path, meaning)
-    if kind.startswith("class.schedule."):
-        for name in _CLASS_TIMES:
-            _apply(data, (name,), _utc if class_times is Zone.UTC else _center)
+    table = _CLASSES[class_times] if kind.startswith("class.schedule.") else _TABLES.get(kind)
+    if table is not None:
+        _apply(data, table)
 
 
-def _apply(value: Any, path: Sequence[str], meaning: Meaning) -> None:
+def _apply(value: Any, table: Table) -> None:
     if isinstance(value, list):
         for element in value:
-            _apply(element, path, meaning)
-    elif isinstance(value, dict) and path[0] in value:
-        if len(path) == 1:
-            value[path[0]] = meaning(value[path[0]])
-        else:
-            _apply(value[path[0]], path[1:], meaning)
+            _apply(element, table)
+    elif isinstance(value, dict):
+        for name, meaning in table.items():
+            if name in value:
+                if callable(meaning):
+                    value[name] = meaning(value[name])
+                else:
+                    _apply(value[name], meaning)

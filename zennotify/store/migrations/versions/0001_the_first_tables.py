@@ -19,30 +19,31 @@ def upgrade() -> None:
     """Create every table."""
     op.create_table(
         "attempts",
-        sa.Column("delivery", sa.Text(), nullable=False),
+        sa.Column("delivery", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("started", sa.BigInteger(), nullable=False),
         sa.Column("finished", sa.BigInteger(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("delivery", "number"),
+        sqlite_with_rowid=False,
     )
 
     op.create_table(
         "decisions",
-        sa.Column("id", _row_number(), autoincrement=True, nullable=False),
-        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("event", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("event", "place"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("decisions_event", "decisions", ["event"], unique=False)
 
     op.create_table(
         "deliveries",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("event", sa.Text(), nullable=True),
+        sa.Column("seq", _row_number(), autoincrement=False, nullable=False),
+        sa.Column("event", sa.BigInteger(), nullable=True),
         sa.Column("window", sa.Text(), nullable=True),
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
@@ -59,10 +60,11 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("title", sa.Text(), nullable=True),
         sa.Column("message", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("seq"),
     )
-    op.create_index("deliveries_created", "deliveries", ["created"], unique=False)
-    op.create_index("deliveries_event", "deliveries", ["event"], unique=False)
+    op.create_index(
+        "deliveries_duty", "deliveries", ["event", "rule", "channel", "recipient", "step"], unique=True
+    )
     op.create_index(
         "deliveries_pending",
         "deliveries",
@@ -82,7 +84,7 @@ def upgrade() -> None:
 
     op.create_table(
         "events",
-        sa.Column("seq", _row_number(), autoincrement=True, nullable=False),
+        sa.Column("seq", _row_number(), autoincrement=False, nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
@@ -90,22 +92,18 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=True),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("rule_set", sa.Text(), nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_index("events_fingerprint", "events", ["fingerprint", "received_at"], unique=False)
     op.create_index("events_id", "events", ["id"], unique=True)
-    op.create_index("events_received", "events", ["received_at"], unique=False)
-    op.create_index(
-        "events_undecided",
-        "events",
-        ["seq"],
-        unique=False,
-        sqlite_where=sa.text("state = 'undecided'"),
-        postgresql_where=sa.text("state = 'undecided'"),
+
+    op.create_table(
+        "undecided",
+        sa.Column("event", _row_number(), autoincrement=False, nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("event"),
     )
 
     op.create_table(
@@ -133,5 +131,6 @@ def upgrade() -> None:
         sa.Column("held", sa.Integer(), nullable=False),
         sa.Column("expires", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("rule", "stage", "key"),
+        sqlite_with_rowid=False,
     )
     op.create_index("windows_expires", "windows", ["expires"], unique=False)
