@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from zennotify.clock import Clock
 from zennotify.core.model import Form, Message, Zone
@@ -30,7 +29,7 @@ from zennotify.store.rows import Claimed
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import EVENT_TYPES
 from zennotify.zenoti.event import reopen
-from zennotify.zenoti.names import Names, for_message
+from zennotify.zenoti.names import MessageNames, Names
 
 logger = logging.getLogger("zennotify.rulebook")
 
@@ -153,7 +152,7 @@ class Rulebook:
         assert claimed.event is not None, "what a window leads to has its text from the start"  # noqa: S101
         event = reopen(claimed.event.body, claimed.event.received_at, self._surroundings.class_times)
         short_id = claimed.id[:SHORT_ID]
-        names: dict[str, Any] = for_message(
+        names = MessageNames(
             Names(event),
             {"held_back": claimed.held_back, "now": self._clock.now(), "rule": {"id": claimed.rule}},
         )

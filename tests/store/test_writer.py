@@ -209,9 +209,45 @@ async def test_statements_of_the_rarer_kind_run_with_their_arguments(store: Stor
 async def test_a_thread_may_ask_and_wait(store: Store) -> None:
     lane = events_lane(store.writer)
     store.writer.start()
-    assert await in_thread(lane.ask_and_wait, "e") == "kept e"
-    with pytest.raises(ValueError, match=r"^bad$"):
-        await in_thread(lane.ask_and_wait, "bad")
+    assert await in_thread(lane.ask_and_wait, ["e", "f"]) == ["kept e", "kept f"]
+    good, bad = await in_thread(lane.ask_and_wait, ["g", "bad"])
+    assert (good, type(bad), str(bad)) == ("kept g", ValueError, "bad")
+
+
+async def test_what_a_thread_asks_at_once_is_one_transaction(store: Store, commits: Commits) -> None:
+    lane = events_lane(store.writer)
+    store.writer.start()
+    await in_thread(lane.ask_and_wait, [f"e{number}" for number in range(50)])
+    assert commits.number == 1
+
+
+async def test_patient_work_shares_the_commit_of_what_comes_next(
+    store: Store, commits: Commits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_COMPANY", PATIENCE)
+    patient = store.writer.lane(keep, rank=Rank.SETTLES, most=256, patient=True)
+    lane = events_lane(store.writer)
+    store.writer.start()
+    for number in range(10):
+        patient.put(f"p{number}")
+    await answers([asyncio.ensure_future(lane.ask("e"))])
+    assert len(kept(store)) == 11
+    assert commits.number <= 2  # the first may have found the writer on its way
+
+
+async def test_patient_work_is_done_when_nothing_else_comes(store: Store) -> None:
+    patient = store.writer.lane(keep, rank=Rank.SETTLES, most=256, patient=True)
+    store.writer.start()
+    assert await in_thread(patient.ask_and_wait, ["p"]) == ["kept p"]
+
+
+async def test_a_stop_does_not_wait_for_company(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "_COMPANY", 10 * PATIENCE)
+    patient = store.writer.lane(keep, rank=Rank.SETTLES, most=256, patient=True)
+    store.writer.start()
+    patient.put("p")
+    await in_thread(store.writer.stop)
+    assert kept(store) == {"p"}
 
 
 async def test_what_nobody_waits_for_is_kept_too(store: Store) -> None:
@@ -397,8 +433,8 @@ async def test_who_asks_after_the_end_is_told_at_once(store: Store) -> None:
             await lane.ask("late")
         with pytest.raises(StoreUnavailable, match=r"^the store is closed$"):
             await store.writer.call(Transaction.add_events, [])
-    with pytest.raises(StoreUnavailable):
-        await in_thread(lane.ask_and_wait, "late")
+    [refused] = await in_thread(lane.ask_and_wait, ["late"])
+    assert type(refused) is StoreUnavailable
     lane.put("late")
     assert len(lane) == 0
 
@@ -430,8 +466,9 @@ async def test_a_damaged_store_ends_the_writer_and_everybody_is_told(store: Stor
         events.ask("e"), *(broken.ask("x") for _ in range(3)), *(rest.ask("x") for _ in range(3))
     )
     store.writer.start()
-    thread = asyncio.ensure_future(in_thread(rest.ask_and_wait, "x"))
-    told = await answers([*tasks, thread])
+    thread = asyncio.ensure_future(in_thread(rest.ask_and_wait, ["x"]))
+    *told, [last] = await answers([*tasks, thread])
+    told.append(last)
     assert [type(error) for error in told] == [StoreUnavailable] * 8
     async with asyncio.timeout(PATIENCE):
         error = await died

@@ -2,28 +2,33 @@
 
 Apprise's services call `requests.post`, which makes a new session, a new connection and (with TLS) a new context for
 every message, follows redirects, waits for each byte anew, and tells nobody what came back.  `install` puts
-one adapter below all sessions; it acts only within an attempt (attempt.py), to which it tells what it met.
+one adapter below all sessions; it acts only within an attempt (attempt.py), to which it tells what it met.  A call
+that needs nothing of what a session does goes straight to the same connections, for half the price.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import socket
+from collections.abc import Callable
 from functools import cache, lru_cache
 from http.client import HTTPException, HTTPResponse
 from time import monotonic
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import default_headers, get_encoding_from_headers, get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.util import Retry, Timeout
 
-from zennotify.channel.attempt import DeadlineReader, current
+from zennotify.channel.attempt import Attempt, DeadlineReader, current
 from zennotify.channel.dial import dial
 from zennotify.channel.outcome import HttpAnswer
 
@@ -37,7 +42,7 @@ LARGEST_ANSWER: Final = 64 * 1024
 #: arrived, so we do not come near that moment.
 _LONGEST_IDLE = 4.0
 #: Hosts, and kept connections per host; more are opened when needed, and closed after use.
-_HOSTS: Final = 128
+_HOSTS: Final = 512
 _KEPT: Final = 64
 
 
@@ -129,28 +134,35 @@ class Egress(HTTPAdapter):
         made = current()
         if made is None:
             return super().send(request, **kwargs)
-        if isinstance(made.last, HttpAnswer) and made.last.status == 429:
-            # A few services try again at once; when is for the outbox to say.
-            raise requests.ConnectionError(request=request)
-        made.sent = False
-        host = urlsplit(request.url or "").netloc.rpartition("@")[2]
-        try:
-            left = made.left()
-            response = super().send(request, **(kwargs | {"stream": True, "timeout": (left, left)}))
-            body = _body(response)
-        except (requests.RequestException, HTTPError, OSError, HTTPException) as error:
-            made.failed(host, error)
-            raise requests.ConnectionError(request=request) from error
-        made.last = HttpAnswer(
-            status=response.status_code,
-            body=body,
-            retry_after=response.headers.get("Retry-After"),
-            date=response.headers.get("Date"),
-        )
-        response.raw = io.BytesIO(body)
-        # Without an address to go to, `requests` follows no redirect, whatever a service asks for.
-        response.headers.pop("Location", None)
-        return response
+
+        def send(left: float) -> requests.Response:
+            return super(Egress, self).send(request, **(kwargs | {"stream": True, "timeout": (left, left)}))
+
+        return _exchange(made, request.url or "", send)
+
+
+def _exchange(made: Attempt, url: str, send: Callable[[float], requests.Response]) -> requests.Response:
+    """Make one exchange of an attempt: `send` returns when the head of the answer is there."""
+    if isinstance(made.last, HttpAnswer) and made.last.status == 429:
+        # A few services try again at once; when is for the outbox to say.
+        raise requests.ConnectionError
+    made.sent = False
+    try:
+        response = send(made.left())
+        body = _body(response)
+    except (requests.RequestException, HTTPError, OSError, HTTPException) as error:
+        made.failed(urlsplit(url).netloc.rpartition("@")[2], error)
+        raise requests.ConnectionError from error
+    made.last = HttpAnswer(
+        status=response.status_code,
+        body=body,
+        retry_after=response.headers.get("Retry-After"),
+        date=response.headers.get("Date"),
+    )
+    response.raw = io.BytesIO(body)
+    # Without an address to go to, `requests` follows no redirect, whatever a service asks for.
+    response.headers.pop("Location", None)
+    return response
 
 
 def _body(response: requests.Response) -> bytes:
@@ -173,6 +185,74 @@ def _body(response: requests.Response) -> bytes:
     return bytes(body[:LARGEST_ANSWER])
 
 
+# --- the straight way
+
+
+def _straight(
+    made: Attempt, method: str, url: str, data: bytes | str | None, headers: Any, verify: bool | str
+) -> requests.Response:
+    """Do what a session would do for a call without cookies, credentials, parameters, files and proxies."""
+    pool, target = _way_to(url, _certificates() if verify is True else verify)
+    sent = dict(headers or {})
+    given = {name.lower() for name in sent}
+    sent |= {name: value for name, value in _SESSION_HEADERS.items() if name.lower() not in given}
+
+    def send(left: float) -> requests.Response:
+        raw: Any = pool.urlopen(
+            method.upper(),
+            target,
+            body=data.encode() if isinstance(data, str) else data,
+            headers=sent,
+            timeout=Timeout(left, left),
+            retries=_NO_RETRIES,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        response = requests.Response()
+        response.status_code, response.reason = raw.status, raw.reason or ""
+        response.headers.update(raw.headers.items())
+        response.encoding = get_encoding_from_headers(response.headers)
+        response.raw, response.url = raw, url
+        return response
+
+    return _exchange(made, url, send)
+
+
+def _is_plain(url: str, call: dict[str, Any]) -> bool:
+    """Whether a call needs nothing that only a session does."""
+    return (
+        call.keys() <= _PLAIN_ARGUMENTS
+        and isinstance(call.get("data"), (bytes, str, NoneType))
+        and not any(call.get(name) for name in ("auth", "params", "json"))
+        and _PLAIN_URL.fullmatch(url) is not None
+        and not _proxies(urlsplit(url).netloc)
+    )
+
+
+@lru_cache(maxsize=_HOSTS // 2)
+def _way_to(url: str, verify: bool | str) -> tuple[Any, str]:
+    """Return the connections to a URL's host, and what to ask it for."""
+    request = requests.Request("POST", url).prepare()
+    return _EGRESS.get_connection_with_tls_context(request, verify), request.path_url
+
+
+_PLAIN_ARGUMENTS: Final = {
+    "data",
+    "headers",
+    "auth",
+    "params",
+    "json",
+    "verify",
+    "timeout",
+    "allow_redirects",
+}
+#: Without credentials, and without anything that `requests` would write in another way.
+_PLAIN_URL: Final = re.compile(r"https?://[a-z0-9.-]+(?::\d+)?/[A-Za-z0-9._~/-]*(?:\?[A-Za-z0-9._~/=&-]*)?")
+_SESSION_HEADERS: Final = dict(default_headers())
+_NO_RETRIES: Final = Retry(0, read=False)
+
 _POOLS: Final = {"http": _Pool, "https": _TlsPool}
 _OPTIONS: Final = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 _EGRESS: Final = Egress(pool_connections=_HOSTS, pool_maxsize=_KEPT)
@@ -181,6 +261,7 @@ _EGRESS: Final = Egress(pool_connections=_HOSTS, pool_maxsize=_KEPT)
 @cache
 def install() -> None:
     """Put the shared adapter below every session; called when the first channel is opened."""
+    stock_request = requests.api.request
     stock_adapter, stock_settings = requests.Session.get_adapter, requests.Session.merge_environment_settings
 
     def get_adapter(self: requests.Session, url: str) -> BaseAdapter:  # sessions call it by keyword
@@ -199,6 +280,13 @@ def install() -> None:
             "cert": cert,
         }
 
+    def request(method: str, url: str, **call: Any) -> requests.Response:
+        made = current()
+        if made is None or not _is_plain(url, call):
+            return stock_request(method, url, **call)
+        return _straight(made, method, url, call.get("data"), call.get("headers"), call.get("verify", True))
+
+    requests.request = requests.api.request = request  # type: ignore[assignment] # as below
     requests.Session.get_adapter = get_adapter  # type: ignore[method-assign] # see the module's docstring
     requests.Session.merge_environment_settings = settings  # type: ignore[method-assign,assignment]
 
@@ -215,4 +303,5 @@ def _proxies(place: str) -> dict[str, str]:
 
 def close() -> None:
     """Close the kept connections."""
+    _way_to.cache_clear()
     _EGRESS.close()

@@ -50,6 +50,13 @@ _MOST_MARKS = 2
 _LONGEST_TITLE = 250
 
 
+#: What may be more than the text of a paragraph, or of a list whose items are lines that begin with a letter.
+_MARKUP = re.compile(
+    r"[\\`*_\[\]<>#&~]|[^\S \n]|^ *(?:[+=]|\d+[.)])|^-(?! [^\W\d_])|^ +-|^ {4}", re.MULTILINE
+)
+_EMPTY_LINES = re.compile(r"\n(?: *\n)+")
+
+
 class _Markdown(MarkdownIt):
     """CommonMark without raw HTML; a link's address is looked at without its shields."""
 
@@ -128,7 +135,29 @@ def _to_html(markdown: str) -> str:
 
 
 def _to_text(markdown: str) -> str:
+    """Return Markdown as a person would type it; most messages are so already, and cost no parsing."""
+    simple = _simple(markdown)
+    if simple is not None:
+        return simple.translate(_TO_PLAIN)
     return "".join(_blocks(_MARKDOWN.parse(markdown))).strip().translate(_TO_PLAIN)
+
+
+def _simple(markdown: str) -> str | None:
+    """Return the plain text of Markdown that is only paragraphs and simple lists; None for any other."""
+    if _MARKUP.search(markdown) is not None:
+        return None
+    blocks: list[str] = []
+    was_list = False
+    for block in _EMPTY_LINES.split(markdown.strip("\n")):
+        lines = block.split("\n")
+        is_list = lines[0].startswith("- ")
+        if any(line.startswith("- ") is not is_list for line in lines):
+            return None
+        if was_list and (is_list or lines[0].startswith(" ")):  # it may belong to the list
+            return None
+        blocks.append("\n".join(line.strip(" ") for line in lines))
+        was_list = is_list
+    return "\n\n".join(blocks)
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[str]:

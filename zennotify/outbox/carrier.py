@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -110,6 +112,10 @@ class Carrier:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._overdue: asyncio.TimerHandle | None = None
         self._claimed: SimpleQueue[_Attempt | None] = SimpleQueue()
+        #: Held by the thread that begins attempts.
+        self._beginning = threading.Lock()
+        #: Begun, and waiting for a thread: one commit for several costs a fraction of one each.
+        self._ready: deque[tuple[_Attempt, Message]] = deque()
         #: Guards the two below.
         self._lock = threading.Lock()
         #: Claimed and not over.
@@ -174,6 +180,9 @@ class Carrier:
             attempt = self._claimed.get_nowait()
             if attempt is not None:
                 self._give_back(attempt)
+        while self._stopping and self._ready:
+            with contextlib.suppress(IndexError):  # a thread was faster, and gives it back
+                self._give_back(self._ready.popleft()[0])
 
     # --- in the channel's threads --------------------------------------------------------------------------
 
@@ -182,40 +191,76 @@ class Carrier:
         threading.Thread(target=self._work, name=f"send-{self._way.name}", daemon=True).start()
 
     def _work(self) -> None:
-        while (attempt := self._claimed.get()) is not None:
+        while (ready := self._next()) is not None:
+            attempt, message = ready
+            if self._stopping or not self._may_send(attempt):
+                self._give_back(attempt)
+                continue
+            result = self._send(attempt.claimed, message)
+            self._pause_or_go_on(result)
+            self._settle(attempt, result)
+
+    def _next(self) -> tuple[_Attempt, Message] | None:
+        """Return an attempt that is kept, or None at the end.  Who finds none begins some, for all threads."""
+        with self._beginning:
+            while True:
+                with contextlib.suppress(IndexError):
+                    return self._ready.popleft()
+                attempts = self._take()
+                if not attempts:
+                    return None
+                self._ready.extend(self._begin(attempts))
+
+    def _take(self) -> list[_Attempt]:
+        """Wait for a claimed delivery and take what came with it, one for each thread; nothing at the end."""
+        taken: list[_Attempt] = []
+        attempt = self._claimed.get()
+        while attempt is not None:
+            taken.append(attempt)
+            if len(taken) == self._way.concurrency or self._claimed.empty():
+                return taken
+            attempt = self._claimed.get()
+        if taken:
+            self._claimed.put(None)
+        return taken
+
+    def _begin(self, attempts: list[_Attempt]) -> list[tuple[_Attempt, Message]]:
+        """Render and keep the attempts; return those whose lease is still ours."""
+        written: list[tuple[_Attempt, Begun]] = []
+        for attempt in attempts:
             if self._stopping:
                 self._give_back(attempt)
                 continue
             try:
-                begun = self._begin(attempt.claimed)
-            except StoreUnavailable:
-                self._give_back(attempt, STORE_PAUSE)
-                continue
+                written.append((attempt, self._write(attempt.claimed)))
             except Exception as error:  # a bug of ours: trying again would not help
                 self._fail(attempt, place_of(error))
-                continue
-            if begun is None or not self._may_send(attempt):
+        ready: list[tuple[_Attempt, Message]] = []
+        answers = self._lanes.begins.ask_and_wait([begun for _, begun in written])
+        for (attempt, begun), answer in zip(written, answers, strict=True):
+            if answer is True:
+                ready.append((attempt, begun.message))
+            elif answer is False:
                 self._give_back(attempt)
-                continue
-            result = self._send(attempt.claimed, begun)
-            self._pause_or_go_on(result)
-            self._settle(attempt, result)
+            elif isinstance(answer, StoreUnavailable):
+                self._give_back(attempt, STORE_PAUSE)
+            else:
+                self._fail(attempt, place_of(answer))
+        return ready
 
-    def _begin(self, claimed: Claimed) -> Message | None:
-        """Render and keep the attempt; return the message, or None when the lease is not ours any more."""
+    def _write(self, claimed: Claimed) -> Begun:
         form = self._way.channel.form
         if claimed.message is None:
             message = self._render(claimed, form)
         else:
             message = Message(title=claimed.title or "", body=claimed.message, form=form)
-        begun = Begun(
+        return Begun(
             delivery=claimed.id,
             lease=claimed.lease,
             number=claimed.attempts + 1,
             started=self._clock.now(),
             message=message,
         )
-        return message if self._lanes.begins.ask_and_wait(begun) else None
 
     def _may_send(self, attempt: _Attempt) -> bool:
         with self._lock:

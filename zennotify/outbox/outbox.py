@@ -51,7 +51,12 @@ class Outbox:
             claims=writer.lane(_claim, rank=Rank.CLAIMS, most=64, committed=self._claimed),
             begins=writer.lane(Transaction.begin, rank=Rank.SETTLES, most=256),
             settles=writer.lane(
-                _settle, rank=Rank.SETTLES, most=256, committed=self._settled, failed=self._not_settled
+                _settle,
+                rank=Rank.SETTLES,
+                most=256,
+                patient=True,
+                committed=self._settled,
+                failed=self._not_settled,
             ),
         )
         for way in ways:  # so that a rate can be taken from the first scrape on

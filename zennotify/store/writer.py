@@ -33,6 +33,8 @@ Arguments = ParamSpec("Arguments")
 
 #: No further lane is asked once a transaction has worked this long (seconds), so that an answer is not kept waiting.
 _LONGEST_WORK = 0.05
+#: How long patient work waits for other work to share a commit with; seconds.
+_COMPANY = 0.01
 #: Seconds until the next try while the store is unavailable.
 _PAUSE = 0.25
 
@@ -68,11 +70,14 @@ class Lane(Generic[Item, Answer]):
         *,
         rank: Rank,
         most: int,
+        patient: bool = False,
         committed: Callable[[list[Item], Sequence[Answer]], None] | None = None,
         failed: Callable[[list[Item], Exception], None] | None = None,
     ) -> None:
         self._writer = writer
         self.rank = rank
+        #: Whether its items wait a moment for company: a commit of its own costs more than the work.
+        self.is_patient = patient
         self._waiting: deque[_Waiting[Item]] = deque()
         self.handle = handle
         #: The most items of one transaction.
@@ -87,20 +92,24 @@ class Lane(Generic[Item, Answer]):
 
     def put(self, item: Item) -> None:
         """Add an item that nobody waits for; from any thread."""
-        self._writer.add(self._waiting, _Waiting(item, None, None))
+        self._writer.add(self, [_Waiting(item, None, None)])
 
     def ask(self, item: Item) -> asyncio.Future[Answer]:
         """Add an item; its answer comes after its commit, or StoreUnavailable, or what `handle` raised."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
-        self._writer.add(self._waiting, _Waiting(item, future, loop))
+        self._writer.add(self, [_Waiting(item, future, loop)])
         return future
 
-    def ask_and_wait(self, item: Item) -> Answer:
-        """Do as `ask` does, from a thread other than the loop's."""
-        future: Future[Answer] = Future()
-        self._writer.add(self._waiting, _Waiting(item, future, None))
-        return future.result()
+    def ask_and_wait(self, items: Sequence[Item]) -> list[Answer | BaseException]:
+        """Add items and wait for their answers, or what `ask` would raise; from a thread other than the loop's."""
+        futures: list[Future[Answer]] = [Future() for _ in items]
+        self._writer.add(self, [_Waiting(*pair, None) for pair in zip(items, futures, strict=True)])
+        return [future.exception() or future.result() for future in futures]
+
+    def extend(self, waiting: Sequence[_Waiting[Item]]) -> None:
+        """Put items into the queue; for the writer."""
+        self._waiting.extend(waiting)
 
     def take(self) -> list[_Waiting[Item]]:
         """Return the oldest items, without those whose asker has left or was sent away."""
@@ -122,6 +131,8 @@ class Writer:
         self._engine = engine
         self._lanes: list[Lane[Any, Any]] = []
         self._wake = threading.Condition()
+        #: Whether the thread waits for anything, and not only for company.
+        self._is_idle = False
         self._stopping = False
         self._ended = False
         #: Whether the last transaction found the store unavailable.
@@ -142,11 +153,12 @@ class Writer:
         *,
         rank: Rank,
         most: int,
+        patient: bool = False,
         committed: Callable[[list[Item], Sequence[Answer]], None] | None = None,
         failed: Callable[[list[Item], Exception], None] | None = None,
     ) -> Lane[Item, Answer]:
         """Add a kind of work; before `start`."""
-        lane = Lane(self, handle, rank=rank, most=most, committed=committed, failed=failed)
+        lane = Lane(self, handle, rank=rank, most=most, patient=patient, committed=committed, failed=failed)
         self._lanes = sorted([*self._lanes, lane], key=lambda other: other.rank)
         return lane
 
@@ -172,14 +184,15 @@ class Writer:
         if self._thread.is_alive():
             self._thread.join()
 
-    def add(self, queue: deque[Any], waiting: _Waiting[Any]) -> None:
-        """Put work into a lane's queue and wake the thread."""
+    def add(self, lane: Lane[Any, Any], waiting: list[_Waiting[Any]]) -> None:
+        """Put work into a lane and wake the thread."""
         with self._wake:
             if not self._ended:
-                queue.append(waiting)
-                self._wake.notify()
+                lane.extend(waiting)
+                if self._is_idle or not lane.is_patient:
+                    self._wake.notify()
                 return
-        self._refuse([waiting])
+        self._refuse(waiting)
 
     def _run(self) -> None:
         try:
@@ -197,7 +210,11 @@ class Writer:
             while not any(self._lanes):
                 if self._stopping:
                     return False
+                self._is_idle = True
                 self._wake.wait()
+                self._is_idle = False
+            if not self._stopping and all(lane.is_patient for lane in self._lanes if lane):
+                self._wake.wait(_COMPANY)
             return not (self._stopping and self._is_away)
 
     def _transact(self) -> None:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from zennotify.core.model import as_utc, read_time
 
@@ -22,8 +22,23 @@ MAX_NODES: Final = 20_000
 MAX_TEXT: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Wrapped(NamedTuple):
+    """What an envelope holds."""
+
+    #: Zenoti's `event_id`, or `id` where there is none.
+    event_id: str
+    type: str
+    #: `event_timestamp` as sent.
+    stamp: Any
+    data: dict[str, Any]
+
+    @property
+    def at(self) -> datetime | None:
+        """`event_timestamp` in UTC; None where it cannot be read."""
+        return _moment(self.stamp)
+
+
+class Envelope(NamedTuple):
     """One event as Zenoti wrapped it."""
 
     #: Zenoti's `event_id`, or `id` where there is none.
@@ -32,7 +47,8 @@ class Envelope:
     #: `event_timestamp` in UTC; None where it cannot be read.
     at: datetime | None
     data: dict[str, Any]
-    #: Equal for two envelopes that say the same: a hash of type, timestamp and data.
+    #: Equal for two envelopes that say the same: a hash of type, timestamp and data, behind the timestamp's second,
+    #: so that what happened at the same time lies together in the store.
     fingerprint: str
 
 
@@ -49,17 +65,30 @@ class _NotStrictError(Exception):
 
 def read_envelope(body: bytes) -> Envelope | Unusable:
     """Return what a body says, or why it says nothing that we can use."""
+    wrapped = unwrap(body)
+    if isinstance(wrapped, Unusable):
+        return wrapped
+    event_id, kind, stamp, data = wrapped
+    at = wrapped.at
+    second = 0 if at is None else int(at.timestamp()) & 0xFFFFFFFF
+    canonical = _encode([kind.casefold(), stamp, data])
+    digest = blake2b(canonical.encode(), digest_size=12).hexdigest()
+    return Envelope(event_id, kind, at, data, f"{second:08x}{digest}")
+
+
+def unwrap(body: bytes) -> Wrapped | Unusable:
+    """Return what a body says, without comparing it to others."""
     try:
         document = _parse(body)
     except (ValueError, RecursionError, _NotStrictError):
         # ValueError: bad UTF-8, bad JSON, a number of thousands of digits
         return Unusable("bad_json")
     if isinstance(document, dict):
-        return _envelope(document)
+        return _wrapped(document)
     return document if isinstance(document, Unusable) else Unusable("not_an_object")
 
 
-def _envelope(document: dict[str, Any]) -> Envelope | Unusable:
+def _wrapped(document: dict[str, Any]) -> Wrapped | Unusable:
     event_id = _event_id(document)
     if isinstance(event_id, Unusable):
         return event_id
@@ -75,10 +104,7 @@ def _envelope(document: dict[str, Any]) -> Envelope | Unusable:
         return Unusable("missing_data")
     if not isinstance(data, dict):
         return Unusable("bad_type:data")
-    stamp = document.get("event_timestamp")
-    canonical = _encode([kind.casefold(), stamp, data])
-    fingerprint = blake2b(canonical.encode(), digest_size=16).hexdigest()
-    return Envelope(event_id, kind, _moment(stamp), data, fingerprint)
+    return Wrapped(event_id, kind, document.get("event_timestamp"), data)
 
 
 def _event_id(document: dict[str, Any]) -> str | Unusable:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from zennotify.core.model import Event, Zone
 from zennotify.zenoti.catalog import give_meaning
-from zennotify.zenoti.envelope import Envelope, read_envelope
+from zennotify.zenoti.envelope import Envelope, Unusable, Wrapped, unwrap
 
 
 def event_key(event_id: str) -> str:
@@ -15,7 +15,7 @@ def event_key(event_id: str) -> str:
     return hashlib.blake2b(event_id.encode(), digest_size=16).hexdigest()
 
 
-def make_event(envelope: Envelope, received_at: datetime, class_times: Zone) -> Event:
+def make_event(envelope: Envelope | Wrapped, received_at: datetime, class_times: Zone) -> Event:
     """Return the event; the envelope's data becomes its own, with values that carry their meaning."""
     give_meaning(envelope.type, envelope.data, class_times)
     return Event(
@@ -30,7 +30,7 @@ def make_event(envelope: Envelope, received_at: datetime, class_times: Zone) -> 
 
 def reopen(body: bytes, received_at: datetime, class_times: Zone) -> Event:
     """Return the event of a body that was kept as one."""
-    envelope = read_envelope(body)
-    if not isinstance(envelope, Envelope):
-        raise ValueError(f"this body is no event: {envelope.reason}")  # noqa: TRY004 - it is a matter of the text
-    return make_event(envelope, received_at, class_times)
+    wrapped = unwrap(body)
+    if isinstance(wrapped, Unusable):
+        raise ValueError(f"this body is no event: {wrapped.reason}")  # noqa: TRY004 - it is a matter of the text
+    return make_event(wrapped, received_at, class_times)

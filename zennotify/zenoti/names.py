@@ -71,14 +71,21 @@ class Names(dict[str, Any]):
         return name in FIELDS or super().__contains__(name)
 
 
-def for_message(names: Names, extra: Data) -> dict[str, Any]:
-    """Return the names for a template: all things made, unknown names as words, and what only a message has."""
-    message: dict[str, Any] = {"event": names["event"], "data": names["data"], **extra}
-    for thing in FIELDS:
-        message[thing] = dict(names[thing])
-        if thing in _UNNAMED and not message[thing]["name"]:
-            message[thing]["name"] = Placeholder(_UNNAMED[thing])
-    return message
+class MessageNames(dict[str, Any]):
+    """The names for a template: unknown names as words, and what only a message has."""
+
+    def __init__(self, names: Names, extra: Data) -> None:
+        super().__init__(event=names["event"], data=names["data"], **extra)
+        self._names = names
+
+    def __missing__(self, name: str) -> Thing:
+        thing = self[name] = dict(self._names[name])
+        if name in _UNNAMED and not thing["name"]:
+            thing["name"] = Placeholder(_UNNAMED[name])
+        return thing
+
+    def __contains__(self, name: object) -> bool:
+        return name in FIELDS or super().__contains__(name)
 
 
 def _make_thing(name: str, data: Data) -> Thing:

@@ -1,0 +1,46 @@
+"""The plain text of a message: simple Markdown takes a short way, and comes out as by the long one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zennotify.core.model import Form
+from zennotify.message import forms
+
+SHIELDED = forms.shield("*")
+PIECES = st.sampled_from(
+    ["a", "b c", "- ", "-", "---", " ", "  ", "    ", "\n", "\n\n", "1. ", "1)", "1", "+ ", "=", "===", "- a\n", "text\n", "!", "(", ")", ":", "|", "é", SHIELDED, "\x0b", "\xa0", "'", '"', "http://x.y", "@", "."]
+)
+
+
+def long_way(markdown: str) -> str:
+    return "".join(forms._blocks(forms._MARKDOWN.parse(markdown))).strip()
+
+
+@given(st.lists(PIECES, max_size=14).map("".join).map(str.strip))
+def test_the_short_way_says_what_the_long_one_says(markdown: str) -> None:
+    simple = forms._simple(markdown)
+    assert simple is None or simple == long_way(markdown)
+
+
+@pytest.mark.parametrize(
+    "markdown",
+    [
+        "One line",
+        "A line\nand another",
+        "A paragraph\n\n\nand another",
+        f"Booked by Ann{SHIELDED}:\n\n- Yoga at 10:00\n- Sauna\n\nRef 1",
+    ],
+)
+def test_what_people_write_takes_the_short_way(markdown: str) -> None:
+    assert forms._simple(markdown) == long_way(markdown)
+
+
+@pytest.mark.parametrize(
+    "markdown", ["**bold**", "1. one", "Title\n===", "- a\n  - b", "[a](https://b.c)", "a & b"]
+)
+def test_markup_takes_the_long_way(markdown: str) -> None:
+    assert forms._simple(markdown) is None
+    assert forms.message(Form.JSON, "", markdown, "x").body.startswith(long_way(markdown))
