@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 from zennotify.zenoti.sample import load_sample
 from zennotify.zenoti.signature import sign
@@ -23,9 +24,14 @@ def event_id(number: int) -> str:
 
 
 def body(number: int) -> bytes:
-    """Return an event; every second one is of an appointment group of its own, the others share one."""
+    """Return an event; every second one is of an appointment group of its own, the others share one.
+
+    A tenth of a second lies between them by Zenoti's clock, as in a chain of some hundred salons.
+    """
     group = f"{number if number % 2 else 0:012x}"
     text = _TEXT.replace(_SAMPLE["event_id"], event_id(number))
+    moment = datetime(2026, 1, 1, tzinfo=UTC) + number * timedelta(milliseconds=100)
+    text = text.replace(_SAMPLE["event_timestamp"], moment.isoformat())
     text = text.replace(_SAMPLE["data"]["appointment_group_id"], f"883ce749-12a8-497b-bc50-{group}")
     return text.replace(_SAMPLE["data"]["invoice_id"], f"e8cedcb5-58b7-42bf-8024-{number:012x}").encode()
 

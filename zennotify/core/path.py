@@ -50,9 +50,10 @@ class Path:
         for place, step in enumerate(self.steps):
             if not isinstance(value, dict) or not isinstance(step, str):
                 return _values(value, self.steps[place:])
-            if step not in value:
+            try:
+                value = value[step]
+            except KeyError:
                 return ()
-            value = value[step]
         return (value,)
 
 

@@ -10,7 +10,7 @@ from zennotify.core.model import Names, Predicate
 from zennotify.errors import ExpressionError
 from zennotify.message.check import Known, parse_expression, troubles, unknown_names
 from zennotify.message.compiled import compile_tree, context_of
-from zennotify.message.limits import Run, running
+from zennotify.message.limits import Run, Running
 from zennotify.message.problem import TemplateProblem, in_words
 from zennotify.message.sandbox import Sandbox
 
@@ -41,7 +41,7 @@ def compile_expression(source: str, known: Known | None = None) -> Predicate:
 
     def is_met(names: Names) -> bool:
         try:
-            with running(Run(names, None, _LOCALE)):
+            with Running(Run(names, None, _LOCALE)):
                 context = context_of(template, names)
                 for _ in template.root_render_func(context):
                     pass

@@ -11,7 +11,7 @@ from typing import Any
 
 from zennotify.core.model import Code, Form, Message, Names, TimeText
 from zennotify.message import forms, moments
-from zennotify.message.limits import Run, running
+from zennotify.message.limits import Run, Running
 
 _MOST_FIELDS = 12
 _LONGEST_VALUE = 80
@@ -24,7 +24,7 @@ def fallback(
     form: Form, names: Names, *, short_id: str, problem: str, title: str, time_zone: str, locale: str
 ) -> Message:
     """Write the plain message that goes out instead; it never raises."""
-    with running(Run(names, time_zone, locale)):
+    with Running(Run(names, time_zone, locale)):
         lines = [
             *_facts(names),
             "",

@@ -6,8 +6,7 @@ pays here before it works, so a template that would run for ever stops after the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
@@ -60,14 +59,19 @@ _RUN: ContextVar[Run] = ContextVar("run")
 current = _RUN.get
 
 
-@contextmanager
-def running(run: Run) -> Iterator[None]:
-    """Make this the evaluation that pays for all steps inside."""
-    token = _RUN.set(run)
-    try:
-        yield
-    finally:
-        _RUN.reset(token)
+class Running:
+    """Makes a run the evaluation that pays for all steps inside."""
+
+    __slots__ = ("_run", "_token")
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __enter__(self) -> None:
+        self._token = _RUN.set(self._run)
+
+    def __exit__(self, *_: object) -> None:
+        _RUN.reset(self._token)
 
 
 def spend(steps: int) -> None:

@@ -16,7 +16,7 @@ from zennotify.core.model import Form, Message, Names
 from zennotify.errors import MessageError
 from zennotify.message import forms
 from zennotify.message.compiled import context_of, place
-from zennotify.message.limits import Run, running
+from zennotify.message.limits import Run, Running
 from zennotify.message.problem import in_words
 from zennotify.message.sandbox import Sandbox
 
@@ -40,7 +40,7 @@ class MessageTemplate:
         block = _OWN_BLOCK.get(form, "body")
         block = block if block in self.blocks else "body"
         try:
-            with running(Run(names, self.time_zone, self.locale)):
+            with Running(Run(names, self.time_zone, self.locale)):
                 title, body = self._write(block, names)
             if body.strip():
                 body += _held_back(names)

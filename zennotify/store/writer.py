@@ -16,12 +16,14 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from zennotify.errors import StoreError, StoreUnavailable
 from zennotify.store.engine import translated_errors
@@ -129,6 +131,7 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._connection: Connection | None = None
         self._lanes: list[Lane[Any, Any]] = []
         self._wake = threading.Condition()
         #: Whether the thread waits for anything, and not only for company.
@@ -236,11 +239,35 @@ class Writer:
             self._succeed(works, answers)
         self._works = []
 
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
+        """Begin a transaction and commit it.
+
+        A file's connection is kept for as long as all goes well.  A server's goes back to the pool, which looks
+        whether it still lives before it gives it out again.
+        """
+        keeps = False
+        try:
+            with translated_errors():
+                if self._connection is None:
+                    self._connection = self._engine.connect()
+                with self._connection.begin():
+                    yield Transaction(self._connection)
+                keeps = self._engine.dialect.name == "sqlite"
+        finally:
+            if not keeps:
+                self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(DBAPIError):
+                connection.close()
+
     def _commit(self, works: list[_Work]) -> list[Sequence[Any]]:
         answers: list[Sequence[Any]] = []
         began = time.monotonic()
-        with translated_errors(), self._engine.begin() as connection:
-            transaction = Transaction(connection)
+        with self._transaction() as transaction:
             for place, lane in enumerate(self._lanes):
                 batch = lane.take()
                 if not batch:
@@ -259,8 +286,8 @@ class Writer:
             for waiting in batch:
                 work = [(lane, [waiting])]
                 try:
-                    with translated_errors(), self._engine.begin() as connection:
-                        answer = lane.handle(Transaction(connection), [waiting.item])
+                    with self._transaction() as transaction:
+                        answer = lane.handle(transaction, [waiting.item])
                 except StoreUnavailable as error:
                     self._fail(work, error)
                 except StoreError:
@@ -293,6 +320,7 @@ class Writer:
 
     def _end(self) -> None:
         """Tell everybody who still waits that nothing more is kept; who asks from now on is told at once."""
+        self._disconnect()
         with self._wake:
             self._ended = True
         left = [waiting for _, batch in self._works for waiting in batch]
