@@ -20,7 +20,7 @@ from benchmarks.figure import Figure, ratio
 from benchmarks.process import CLIENT_CORE, SERVER_CORE, Child, cpu_of, cpu_seconds
 from zennotify.zenoti.catalog import EVENT_TYPES
 
-ROUNDS = 5
+ROUNDS = 7
 _WARMUP, _SECONDS = 1.0, 3.0
 _CONNECTIONS = 64
 _OTHER_TYPES = [name for name in EVENT_TYPES if name != TYPE]

@@ -27,7 +27,7 @@ class Daemon:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
-        self.port = _free_port()
+        self.port, self._admin_port = _free_ports()
         self.pid = 0
 
     def configure(
@@ -41,7 +41,7 @@ class Daemon:
         server = {"listen": f"127.0.0.1:{self.port}", "secrets": [SECRET], "verify": "enforce"}
         config = {
             "server": server,
-            "admin": {"listen": f"127.0.0.1:{_free_port()}"},
+            "admin": {"listen": f"127.0.0.1:{self._admin_port}"},
             "channels": dict(channels),
             **places,
         }
@@ -119,7 +119,9 @@ class Daemon:
         raise RuntimeError(f"the daemon did not start:\n{(self.folder / 'log').read_text()}")
 
 
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def _free_ports() -> tuple[int, int]:
+    """Return two different ports that nobody uses."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1]), int(other.getsockname()[1])

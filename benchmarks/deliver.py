@@ -17,7 +17,7 @@ from benchmarks.events import TYPE
 from benchmarks.figure import Figure, ratio
 from benchmarks.process import CLIENT_CORE, SERVER_CORE, Child
 
-ROUNDS = 3
+ROUNDS = 5
 PENDING = 2_000
 #: `concurrency` of the channel; 4 is the default.
 _CONCURRENCY = (4, 8)

@@ -25,7 +25,7 @@ from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import label
 from zennotify.zenoti.envelope import Envelope
 from zennotify.zenoti.event import make_event
-from zennotify.zenoti.names import Names
+from zennotify.zenoti.names import center_id
 
 logger = logging.getLogger("zennotify.intake")
 
@@ -211,7 +211,7 @@ class Intake:
 
 def _new(arrival: _Arrival, rules: str | None) -> NewEvent:
     event = arrival.event
-    center = Names(event)["center"]["id"]
+    center = center_id(event.data)
     return NewEvent(
         id=event.id,
         event_id=event.event_id,

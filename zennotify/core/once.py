@@ -68,10 +68,19 @@ def window_key(rule: str, once: Once, names: Names) -> WindowKey | None:
         if not keys:
             return None
         parts.append(keys)
-    key = _encode(parts)
+    key = _written(parts)
     if len(key) > _LONGEST_KEY:
         key = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return WindowKey(rule, "once", key)
+
+
+def _written(parts: list[list[str]]) -> str:
+    """Return the parts as JSON; of a single plain text, as most keys are, without the price of an encoder."""
+    if len(parts) == 1 and len(parts[0]) == 1:
+        text = parts[0][0]
+        if text.isprintable() and '"' not in text and "\\" not in text:
+            return f'[["{text}"]]'
+    return _encode(parts)
 
 
 def _text(key: Any) -> str:

@@ -131,7 +131,7 @@ class Connection(BaseProtocol):
                 return
             if self.phase is Phase.CLOSING:
                 return
-            if self.phase in {Phase.SILENT, Phase.IDLE}:
+            if self.phase is Phase.SILENT or self.phase is Phase.IDLE:
                 self._begin()
             self._parse(data[start : start + _SLICE])
 
@@ -238,7 +238,7 @@ class Connection(BaseProtocol):
         if self.transport is None or self.phase is Phase.CLOSING:
             return
         self._message, self._payload = message, payload
-        if message.version not in {HttpVersion10, HttpVersion11}:
+        if message.version not in (HttpVersion11, HttpVersion10):
             self.refuse(answers.BAD_REQUEST)
             return
         refusal = self._table.webhook.look(message)

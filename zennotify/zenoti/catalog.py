@@ -7,7 +7,7 @@ seen on the wire; types are compared without case, and one that is not listed he
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from zennotify.core.match import read_number
 from zennotify.core.model import CenterTime, Code, UtcTime, YesNo, Zone
@@ -89,29 +89,41 @@ def _group_status(value: Any) -> Any:
     return value
 
 
-#: The meanings of an object's fields; those of an object or a list within it are a table of their own.
-Table = Mapping[str, "Meaning | Table"]
+class Table(NamedTuple):
+    """The meanings of an object's fields."""
 
-_VISITS: Table = {
-    "appointments": {
-        "start_time": _utc,
-        "end_time": _utc,
-        "start_time_in_center": _center,
-        "end_time_in_center": _center,
-        "creation_date": _utc,
-        "last_updated_on": _utc,
-    }
-}
-_GROUP_STATUS: Table = {
-    "appointment_group_status": _group_status,
-    "is_noshowfeerequired": _yes_no,
-    "is_cancellationfeerequired": _yes_no,
-}
+    leaves: tuple[tuple[str, Meaning], ...]
+    #: The tables of objects, or of lists of objects, within it.
+    branches: tuple[tuple[str, Table], ...]
+
+
+def _table(**fields: Meaning | Table) -> Table:
+    return Table(
+        tuple((name, field) for name, field in fields.items() if not isinstance(field, Table)),
+        tuple((name, field) for name, field in fields.items() if isinstance(field, Table)),
+    )
+
+
+_VISITS = _table(
+    appointments=_table(
+        start_time=_utc,
+        end_time=_utc,
+        start_time_in_center=_center,
+        end_time_in_center=_center,
+        creation_date=_utc,
+        last_updated_on=_utc,
+    )
+)
+_GROUP_STATUS = _table(
+    appointment_group_status=_group_status,
+    is_noshowfeerequired=_yes_no,
+    is_cancellationfeerequired=_yes_no,
+)
 #: Zenoti does not say how these are meant: the setting `class_times` does.
 _CLASS_TIMES = ("start_time", "end_time", "recurrence_start_time", "recurrence_end_time")
 _CLASSES: Mapping[Zone, Table] = {
-    Zone.UTC: dict.fromkeys(_CLASS_TIMES, _utc),
-    Zone.CENTER: dict.fromkeys(_CLASS_TIMES, _center),
+    Zone.UTC: _table(**dict.fromkeys(_CLASS_TIMES, _utc)),
+    Zone.CENTER: _table(**dict.fromkeys(_CLASS_TIMES, _center)),
 }
 
 _TABLES: Mapping[str, Table] = {
@@ -130,13 +142,13 @@ def give_meaning(event_type: str, data: dict[str, Any], class_times: Zone) -> No
 
 
 def _apply(value: Any, table: Table) -> None:
-    if isinstance(value, list):
+    if isinstance(value, dict):
+        for name, meaning in table.leaves:
+            if name in value:
+                value[name] = meaning(value[name])
+        for name, inner in table.branches:
+            if name in value:
+                _apply(value[name], inner)
+    elif isinstance(value, list):
         for element in value:
             _apply(element, table)
-    elif isinstance(value, dict):
-        for name, meaning in table.items():
-            if name in value:
-                if callable(meaning):
-                    value[name] = meaning(value[name])
-                else:
-                    _apply(value[name], meaning)

@@ -112,9 +112,13 @@ def _guest(data: Data) -> Thing:
 
 
 def _center(data: Data) -> Thing:
-    center = _mapping(data.get("center"))
-    name = data.get("center_Name") or data.get("center_name") or center.get("name")
-    return {"id": data.get("center_id") or center.get("id"), "name": name}
+    name = data.get("center_Name") or data.get("center_name") or _mapping(data.get("center")).get("name")
+    return {"id": center_id(data), "name": name}
+
+
+def center_id(data: Data) -> Any:
+    """Return the id of the centre that an event is about, as sent, or None."""
+    return data.get("center_id") or _mapping(data.get("center")).get("id")
 
 
 def _session(data: Data) -> Thing:
