@@ -36,7 +36,7 @@ Arguments = ParamSpec("Arguments")
 #: No further lane is asked once a transaction has worked this long (seconds), so that an answer is not kept waiting.
 _LONGEST_WORK = 0.05
 #: How long patient work waits for other work to share a commit with; seconds.
-_COMPANY = 0.01
+_COMPANY = 0.005
 #: Seconds until the next try while the store is unavailable.
 _PAUSE = 0.25
 
