@@ -98,7 +98,7 @@ ERRORS = {
     "data.note|number": "`data.note | number`: not a number, but null",
     "data.is_noshowfeerequired|number": "`data.is_noshowfeerequired | number`: not a number, but text",
     "data.fee|word": "`data.fee | word`: not a code of Zenoti's catalog, but text",
-    'data.count|word("status")': "`data.count | word`: tables are not there yet; write `| word` alone",
+    'data.is_noshowfeerequired|word("gender")': "`data.is_noshowfeerequired | word`: not a number, but text",
     "data.fee + 1": "cannot use `+` with text and a number; texts are joined by `~`",
     "-data.fee": "cannot use `-` with text",
     "1 / 0": "divides by zero",

@@ -459,6 +459,11 @@ RIGHT = {
     "a yes that is true": ("{% if data.is_noshowfeerequired %}a{% endif %}", "a"),
     "a code": ("{{ data.appointment_group_status }} {{ data.appointment_group_status|word }}", "-2 NoShow"),
     "an unknown code": ("{{ code|word }}", "7"),
+    "a code of a table by hand": (
+        '{{ 3|word("membership_status") }} {{ "-2"|word("appointment_group_status") }}',
+        "Frozen NoShow",
+    ),
+    "a code that its table lacks": ('{{ 33|word("membership_status") }} {{ 0.5|word("gender") }}', "33 0.5"),
     "a time": ("{{ data.start_time }}", "2024-07-25T16:15:00"),
     "a time by the centre's clock": ("{{ data.start_time|local }}", "Thu, Jul 25, 9:15 AM"),
     "a time of the centre": ("{{ data.start_in_center|local }}", "Thu, Jul 25, 9:15 AM"),

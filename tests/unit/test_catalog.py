@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from zennotify.core.model import Code, TimeText, YesNo, Zone
 from zennotify.zenoti.catalog import EVENT_TYPES, give_meaning, label
 from zennotify.zenoti.codes import APPOINTMENT_GROUP_STATUS
-from zennotify.zenoti.sample import sample_names
+from zennotify.zenoti.sample import load_sample, sample_names
 
 
 def meant(event_type: str, data: dict[str, Any], class_times: Zone = Zone.CENTER) -> dict[str, Any]:
@@ -51,6 +51,90 @@ def test_every_sample_is_of_a_type_that_is_listed() -> None:
         "Appointment.Feedback.v1",
         "Appointment.Feedback.v2",
     }
+
+
+def at(path: str, data: Any) -> Any:
+    """The value at a path of names; of lists the first element."""
+    for name in path.split("."):
+        data = data[name]
+        data = data[0] if isinstance(data, list) else data
+    return data
+
+
+@pytest.mark.parametrize(
+    ("sample", "path", "word"),
+    [
+        ("AppointmentGroup.Status", "appointment_group_status", "Checkin"),
+        ("Appointment.Started", "appointments.appointment_progress", "Started"),
+        ("Appointment.Completed", "appointments.appointment_progress", "Completed"),
+        ("Guest.Membership.Freeze", "status", "Active"),
+        ("Guest.Membership.Freeze", "recurrence_status", "Frozen"),
+        ("Guest.Membership.Freeze", "freeze.type", "Freeze benefits and shift next payment"),
+        ("Guest.Membership.Reinstate", "payments.payment_type", "Cash"),
+        ("Guest.Membership.Reinstate", "invoice.status", "Closed"),
+        ("Guest.Membership.Reinstate", "membership.type", "Recurring"),
+        ("Guest.Package.Created", "user_package_state", "WithProcessing"),
+        ("Guest.Package.Created", "invoice.status", "Open"),
+        ("Guest.Package.StatusUpdate", "status", "Active"),
+        ("Class.Booking.Approved", "booking_source", "Store"),
+        ("Class.Booking.Approved", "training_virtual_guests.gender", "Male"),
+        ("Guest.Created", "personal_info.gender", "Female"),
+        ("Employee.Created", "personal_info.gender", "NotSpecified"),
+        ("Invoice.Closed", "invoice.guest.gender", "Male"),
+        ("Invoice.Closed", "invoice.invoice_items.type", "Service"),
+    ],
+)
+def test_a_code_knows_its_table_by_its_field(sample: str, path: str, word: str) -> None:
+    body = load_sample(sample)
+    code = at(path, meant(body["event_type"], body["data"]))
+    assert isinstance(code, Code)
+    assert code.word == word
+
+
+@pytest.mark.parametrize(
+    ("sample", "path", "zone"),
+    [
+        ("AppointmentGroup.Created", "appointments.creation_date", Zone.UTC),
+        ("Appointment.Started", "appointments.start_time", Zone.UTC),
+        ("Invoice.Closed", "invoice.invoice_date", Zone.UTC),
+        ("Guest.Updated", "created_date", Zone.UTC),
+        ("Guest.Membership.Freeze", "freeze.start_date", Zone.UTC),  # 20:00: midnight in the Emirates
+        ("Guest.Membership.Freeze", "next_collection_date", Zone.CENTER),  # 00:00: the day as written
+        ("Guest.Membership.Created", "expiry_date", Zone.CENTER),
+        ("Guest.Membership.Cancelled", "cancel.cancel_initiated_date", Zone.UTC),
+        ("Guest.Package.StatusUpdate", "purchase.date", Zone.UTC),
+        ("Guest.Package.StatusUpdate", "date.start", Zone.CENTER),
+        ("Guest.Package.Redemption", "service_redemptions.usage_date", Zone.UTC),
+        ("Guestpass.redeemed", "date", Zone.CENTER),
+        ("Employee.Created", "job_info.start_date", Zone.CENTER),
+    ],
+)
+def test_a_time_knows_its_zone_by_its_field(sample: str, path: str, zone: Zone) -> None:
+    body = load_sample(sample)
+    time = at(path, meant(body["event_type"], body["data"]))
+    assert isinstance(time, TimeText)
+    assert time.zone is zone
+
+
+@pytest.mark.parametrize("sample", sample_names())
+def test_what_zenoti_does_not_explain_is_not_translated(sample: str) -> None:
+    body = load_sample(sample)
+    untouched = {
+        "appointment_type",
+        "therapist_request_type",
+        "class_type",
+        "recurrence_type",
+        "duration_type",
+    }
+    untouched |= {"fee_type", "currency_id", "service_category_type", "overtime_type", "pay_type", "source"}
+    waiting: list[Any] = [meant(body["event_type"], body["data"])]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            assert not any(isinstance(value[name], Code) for name in untouched & value.keys())
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
 @pytest.mark.parametrize("event_type", ["AppointmentGroup.Status", "appointmentgroup.STATUS"])

@@ -19,6 +19,7 @@ from zennotify.message.filters import FILTERS, TESTS
 from zennotify.message.problem import TOO_DEEP, TemplateProblem
 from zennotify.message.spell import spell
 from zennotify.spelling import did_you_mean
+from zennotify.zenoti.codes import TABLES
 
 #: The names that there are, and for each the fields it has; none: any field.
 Known = Mapping[str, Collection[str]]
@@ -215,6 +216,8 @@ def _wrong_filter(node: nodes.Filter) -> Iterator[str]:
             yield f"`{node.name}` needs the name of a field in quotes"
         if len(node.args) > 1:
             yield from _wrong_name(node, TESTS, "test", 1)
+    if node.name == "word" and node.args:
+        yield from _wrong_name(node, TABLES, "table of codes")
     if len(node.args) > _BEFORE_FIELD.get(node.name, len(node.args)):
         yield f"`{node.name}` takes the name of a field as `attribute=...`"
 

@@ -27,6 +27,7 @@ from zennotify.message import limits, moments
 from zennotify.message.forms import shield
 from zennotify.message.limits import Refused, Unfit, kind
 from zennotify.message.missing import Missing
+from zennotify.zenoti.codes import TABLES
 
 Filter = Callable[..., Any]
 
@@ -89,11 +90,12 @@ def money(value: Any, currency: str | None = None) -> str | None:
 
 
 def word(value: Any, table: str | None = None) -> str | None:
-    """Return the word that a code of Zenoti's stands for."""
-    if table is not None:
-        raise Unfit("tables are not there yet; write `| word` alone")
+    """Return the word that a code of Zenoti's stands for: by its field, or by a table that is named."""
     if value is None:
         return None
+    if table is not None:
+        code = number(value)
+        return Code(int(code), TABLES[table]).word if code == int(code) else str(code)
     if isinstance(value, Code):
         return value.word
     raise Unfit(f"not a code of Zenoti's catalog, but {kind(value)}")
