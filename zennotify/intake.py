@@ -25,7 +25,7 @@ from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import label
 from zennotify.zenoti.envelope import Envelope
 from zennotify.zenoti.event import make_event
-from zennotify.zenoti.names import center_id
+from zennotify.zenoti.things import center_id
 
 logger = logging.getLogger("zennotify.intake")
 

@@ -1,30 +1,21 @@
 """The names that rules and templates use: `event`, `data`, and the things that the event points to.
 
-A thing always exists and always has the same fields; what the event does not say is None.  Made per event, and
-each thing only when a rule or a template asks for it.
+A thing always exists and always has the same fields.  What the event itself does not say is looked up among the
+facts, when a rule or a template asks for it; what nobody knows is None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from zennotify.core.model import Event, Placeholder
+from zennotify.zenoti.things import FIELDS, POINTERS, Things, things_of
 
 Data = Mapping[str, Any]
-Thing = dict[str, Any]
+#: Returns what earlier events taught of a thing, by its kind and id; nothing where nothing is known.
+Recall = Callable[[str, Any], Data]
 
-#: Every thing and its fields.
-FIELDS: Mapping[str, tuple[str, ...]] = {
-    "guest": ("id", "name", "first_name", "last_name", "email"),
-    "center": ("id", "name", "time_zone", "currency"),
-    "session": ("id", "name", "start", "end"),
-    "group": ("id", "services", "start", "start_in_center", "status"),
-    "employee": ("id", "name"),
-    "membership": ("id", "name"),
-    "package": ("id", "name"),
-    "invoice": ("id", "number"),
-}
 #: The names of an event with their fields; of the fields of `data` Zenoti decides.
 EVENT_NAMES: Mapping[str, tuple[str, ...]] = {
     "event": ("type", "id", "at", "received_at"),
@@ -49,10 +40,15 @@ _UNNAMED = {
 }
 
 
+def _recall_nothing(_kind: str, _id: Any) -> Data:
+    return {}
+
+
 class Names(dict[str, Any]):
     """The names of one event; a thing is made when it is first asked for."""
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event, recall: Recall = _recall_nothing, said: Things | None = None) -> None:
+        """Take the event; `said` is what it says of its things, where that is known already."""
         super().__init__(
             event={
                 "type": event.type,
@@ -62,13 +58,82 @@ class Names(dict[str, Any]):
             },
             data=event.data,
         )
+        self._event = event
+        self._recall = recall
+        self._said = said
 
     def __missing__(self, name: str) -> Thing:
-        thing = self[name] = _make_thing(name, self["data"])
+        if name not in FIELDS:
+            raise KeyError(name)
+        thing = self[name] = Thing(self, name)
         return thing
 
     def __contains__(self, name: object) -> bool:
         return name in FIELDS or super().__contains__(name)
+
+    def said(self, kind: str) -> Data:
+        """Return what the event itself says of a thing."""
+        if self._said is None:
+            self._said = things_of(self._event)
+        return self._said.get(kind, {})
+
+    def recalled(self, kind: str) -> Data:
+        """Return what earlier events taught of the thing that this event points to."""
+        id_ = self.id_of(kind)
+        return {} if id_ is None else self._recall(kind, id_)
+
+    def id_of(self, kind: str, seen: frozenset[str] = frozenset()) -> Any:
+        """Return the id of a thing: as the event says it, or as another thing that it points to does."""
+        id_ = self.said(kind).get("id")
+        for other in () if id_ is not None else POINTERS[kind]:
+            if other in seen:
+                continue
+            its_id = self.id_of(other, seen | {kind})
+            id_ = None if its_id is None else self._recall(other, its_id).get(kind)
+            if id_ is not None:
+                break
+        return id_
+
+
+class Thing(Mapping[str, Any]):
+    """One thing that an event points to."""
+
+    __slots__ = ("_facts", "_kind", "_names")
+
+    def __init__(self, names: Names, kind: str) -> None:
+        self._names = names
+        self._kind = kind
+        self._facts: Data | None = None
+
+    def __getitem__(self, field: str) -> Any:
+        if field not in FIELDS[self._kind]:
+            raise KeyError(field)
+        said = self._names.said(self._kind).get(field)
+        if said is not None:
+            return said
+        if field == "id":
+            return self._names.id_of(self._kind)
+        if self._facts is None:
+            self._facts = self._names.recalled(self._kind)
+        return self._facts.get(field)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FIELDS[self._kind])
+
+    def __len__(self) -> int:
+        return len(FIELDS[self._kind])
+
+
+class NamedThing(Thing):
+    """The same for a message: an unknown name is said in words."""
+
+    __slots__ = ()
+
+    def __getitem__(self, field: str) -> Any:
+        value = super().__getitem__(field)
+        if field == "name" and not value and self._kind in _UNNAMED:
+            return Placeholder(_UNNAMED[self._kind])
+        return value
 
 
 class MessageNames(dict[str, Any]):
@@ -78,85 +143,11 @@ class MessageNames(dict[str, Any]):
         super().__init__(event=names["event"], data=names["data"], **extra)
         self._names = names
 
-    def __missing__(self, name: str) -> Thing:
-        thing = self[name] = dict(self._names[name])
-        if name in _UNNAMED and not thing["name"]:
-            thing["name"] = Placeholder(_UNNAMED[name])
+    def __missing__(self, name: str) -> NamedThing:
+        if name not in FIELDS:
+            raise KeyError(name)
+        thing = self[name] = NamedThing(self._names, name)
         return thing
 
     def __contains__(self, name: object) -> bool:
         return name in FIELDS or super().__contains__(name)
-
-
-def _make_thing(name: str, data: Data) -> Thing:
-    fields = FIELDS[name]  # a KeyError here is a name that nothing has
-    known = _FOUND[name](data) if name in _FOUND else {}
-    return {field: known.get(field) for field in fields}
-
-
-def _mapping(value: Any) -> Data:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _guest(data: Data) -> Thing:
-    guest = _mapping(data.get("guest"))
-    first, last = guest.get("first_name"), guest.get("last_name")
-    name = " ".join(part.strip() for part in (first, last) if isinstance(part, str) and part.strip())
-    return {
-        "id": guest.get("id") or data.get("guest_id"),
-        "name": name or None,
-        "first_name": first,
-        "last_name": last,
-        "email": guest.get("email"),
-    }
-
-
-def _center(data: Data) -> Thing:
-    name = data.get("center_Name") or data.get("center_name") or _mapping(data.get("center")).get("name")
-    return {"id": center_id(data), "name": name}
-
-
-def center_id(data: Data) -> Any:
-    """Return the id of the centre that an event is about, as sent, or None."""
-    return data.get("center_id") or _mapping(data.get("center")).get("id")
-
-
-def _session(data: Data) -> Thing:
-    # Class.Schedule.* spells it sesion_id, Class.Booking.* session_id
-    session = data.get("sesion_id")
-    found: Thing = {"id": data.get("session_id") if session is None else session}
-    if "class_name" in data:
-        found |= {"name": data["class_name"], "start": data.get("start_time"), "end": data.get("end_time")}
-    return found
-
-
-def _group(data: Data) -> Thing:
-    appointments = data.get("appointments")
-    visits = [_mapping(visit) for visit in appointments] if isinstance(appointments, list) else []
-    services = [visit["service_name"] for visit in visits if visit.get("service_name")]
-    starts = sorted((visit for visit in visits if isinstance(visit.get("start_time"), str)), key=_start)
-    first = starts[0] if starts else {}
-    return {
-        "id": data.get("appointment_group_id"),
-        "services": services or None,
-        "start": first.get("start_time"),
-        "start_in_center": first.get("start_time_in_center"),
-        "status": data.get("appointment_group_status"),
-    }
-
-
-def _start(visit: Data) -> str:
-    return str(visit["start_time"])
-
-
-def _invoice(data: Data) -> Thing:
-    return {"id": data.get("invoice_id"), "number": data.get("invoice_number")}
-
-
-_FOUND: Mapping[str, Callable[[Data], Thing]] = {
-    "guest": _guest,
-    "center": _center,
-    "session": _session,
-    "group": _group,
-    "invoice": _invoice,
-}
