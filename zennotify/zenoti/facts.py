@@ -25,6 +25,8 @@ MOST_GUESTS: Final = 500
 _LONGEST_ID: Final = 200
 _LONGEST_TEXT: Final = 500
 _MOST_SERVICES: Final = 50
+#: Facts of one thing that are shorter than this are kept as they are; characters.
+_LONGEST: Final = 10_000
 #: Families whose null or empty field says that there is nothing; elsewhere it says only that it was left out.
 _WHOLE: Final = ("guest.created", "guest.updated", "employee.created", "employee.updated")
 
@@ -74,10 +76,7 @@ def teaches(
 
 
 def _learned(event_type: str, kind: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    values = {
-        field: value if not isinstance(value, (str, list)) or len(value) <= _MOST_SERVICES else _cut(value)
-        for field, value in said.items()
-    }
+    values = dict(said)
     del values["id"]
     if kind == "group" and not event_type.startswith("appointmentgroup."):
         # The other events list only a part of the booking.
@@ -88,21 +87,28 @@ def _learned(event_type: str, kind: str, said: Mapping[str, Any]) -> dict[str, A
     return values
 
 
-def _cut(value: str | list[Any]) -> str | list[Any]:
-    """Return a text or a list that is not longer than anybody reads."""
-    if isinstance(value, str):
-        return value[:_LONGEST_TEXT]
-    return [_cut(item) if isinstance(item, str) else item for item in value[:_MOST_SERVICES]]
-
-
 def read(kept: str) -> Lessons:
     """Return lessons from their JSON."""
     return [Lesson(*lesson) for lesson in json.loads(kept)]
 
 
 def written(lessons: Lessons) -> str:
-    """Return lessons as JSON."""
-    return _encode(bounded(lessons))
+    """Return lessons as JSON, bounded."""
+    kept = _encode(lessons)
+    return kept if len(kept) <= _LONGEST else _encode([_cut(lesson) for lesson in bounded(lessons)])
+
+
+def _cut(lesson: Lesson) -> Lesson:
+    """Return a lesson whose values are not longer than anybody reads."""
+    return Lesson(
+        lesson.at, lesson.event, {field: _shortened(value) for field, value in lesson.values.items()}
+    )
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:_LONGEST_TEXT]
+    return [_shortened(item) for item in value[:_MOST_SERVICES]] if isinstance(value, list) else value
 
 
 def learn(lessons: Sequence[Lesson], new: Lesson) -> Lessons:
@@ -131,8 +137,6 @@ def _order(lesson: Lesson) -> tuple[int, str]:
 
 def bounded(lessons: Lessons) -> Lessons:
     """Return the lessons of a class with no more guests than are remembered: the oldest go."""
-    if sum(len(lesson.values) for lesson in lessons) <= MOST_GUESTS:
-        return lessons
     count = 0
     kept: Lessons = []
     for lesson in reversed(lessons):

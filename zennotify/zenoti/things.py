@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from zennotify.core.model import Event
@@ -45,10 +46,14 @@ _PRIMARY = re.compile(r"\s*\(Primary\)\s*$", re.IGNORECASE)
 
 def things_of(event: Event) -> Things:
     """Return what an event says of each thing; an id as sent, and nothing that is null or empty."""
-    kind = event.type.casefold()
-    tell = next((tell for beginning, tell in _FAMILIES if kind.startswith(beginning)), _any_event)
-    said = tell(event.data)
+    said = _teller(event.type)(event.data)
     return {name: fields for name, fields in said.items() if fields}
+
+
+@lru_cache(maxsize=256)
+def _teller(event_type: str) -> Callable[[Data], Things]:
+    kind = event_type.casefold()
+    return next((tell for beginning, tell in _FAMILIES if kind.startswith(beginning)), _any_event)
 
 
 def center_id(data: Data) -> Any:
@@ -71,8 +76,9 @@ def _known(**fields: Any) -> Said:
 
 
 def _name(first: Any, last: Any) -> str | None:
-    parts = (part.strip() for part in (first, last) if isinstance(part, str))
-    return " ".join(part for part in parts if part) or None
+    if isinstance(first, str) and isinstance(last, str):
+        return f"{first.strip()} {last.strip()}".strip() or None
+    return (first if isinstance(first, str) else last if isinstance(last, str) else "").strip() or None
 
 
 def _person(person: Data, id_: Any, **more: Any) -> Said:
@@ -136,7 +142,7 @@ def _visits(data: Data) -> Things:
         if value is not None and value != "":
             group[field] = value
     _point(said, "group", "guest", "center", "invoice", "employee")
-    _point(said, "invoice", "group", "guest", "center")
+    _point(said, "invoice", "group")
     return said
 
 
