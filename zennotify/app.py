@@ -239,7 +239,7 @@ class App:
                 await writer.call(Transaction.purge_windows, now)
                 await writer.call(Transaction.purge_quarantine, now - keep.quarantine)
                 while await writer.call(
-                    Transaction.purge_events, now - keep.events, now - keep.dead, _PURGE_BATCH
+                    Transaction.purge_events, now, now - keep.events, now - keep.dead, _PURGE_BATCH
                 ):
                     pass
             except StoreUnavailable:

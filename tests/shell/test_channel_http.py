@@ -15,6 +15,7 @@ from time import monotonic
 
 import pytest
 import requests
+from requests.certs import where
 
 from tests.sinks import PATIENCE, Answer, How, HttpSink, self_signed
 from zennotify.channel import Channel, close_all, egress, open_channel
@@ -322,6 +323,19 @@ def test_a_certificate_of_one_s_own_authority_is_good(
         hook = channel(sink.url(scheme="jsons"))
         assert [hook.send(message(), delivery_id="d1").outcome for _ in range(3)] == [Outcome.SENT] * 3
         assert sink.connections == 1
+
+
+def test_the_authorities_are_those_of_a_session_on_the_straight_way_too() -> None:
+    pool, target = egress._way_to("https://example.com/a/b?c=d", verify=True)
+    assert (pool.cert_reqs, pool.ca_certs, target) == ("CERT_REQUIRED", where(), "/a/b?c=d")
+
+
+def test_a_header_is_sent_once_in_whatever_case(sink: HttpSink) -> None:
+    assert send(sink.url("/hook?+content-type=application/x&+user-agent=us")).outcome is Outcome.SENT
+    (got,) = sink.received
+    said = [(name.lower(), value) for name, value in got.headers.items()]
+    assert [value for name, value in said if name == "content-type"] == ["application/x"]
+    assert [value for name, value in said if name == "user-agent"] == ["us"]
 
 
 def test_plain_http_on_a_tls_channel_is_not_sent(sink: HttpSink) -> None:

@@ -208,10 +208,22 @@ async def test_a_send_without_an_end_is_unknown_and_does_not_keep_its_place(worl
     world.start(world.way("desk", channel, concurrency=1, timeout=0.05))
     await world.owe(1, 2)
     await world.until(lambda: len(channel.sent) == 2)
+    await world.until(lambda: world.delivery(1).state == "pending")
     [attempt] = world.delivery(1).attempts
     assert (attempt.outcome, attempt.detail) == ("unknown", "no answer within 0.15 s")
-    assert world.delivery(1).state == "pending"
     channel.open.set()
+
+
+async def test_what_waited_longer_than_its_lease_is_not_sent(world: World) -> None:
+    channel = ScriptedChannel(world.clock)
+    channel.open.clear()
+    world.start(world.way("desk", channel, concurrency=1))
+    await world.owe(1, 2)
+    await world.until(lambda: len(channel.sent) == 1)  # the second is begun, and waits for the thread
+    await world.clock.advance(timedelta(hours=1))  # the leases end: the clock was set, or the machine slept
+    channel.open.set()
+    await world.until(lambda: len(world.store.reader.deliveries(state="delivered")) == 2)
+    assert [text for _, text in channel.sent].count(f"text of {delivery_id(FIRST + 1)}") == 1
 
 
 async def test_stopping_waits_for_what_is_sent_and_starts_nothing_more(world: World) -> None:

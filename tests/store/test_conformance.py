@@ -199,7 +199,10 @@ def test_a_delivery_is_found_by_a_beginning_of_its_id(store: Store) -> None:
     for length in range(1, len(first) + 1):
         assert [one.id for one in store.reader.delivery(first[:length])] == [first]
     assert [one.event for one in store.reader.delivery(second.upper())] == [event(2).id]
-    assert store.reader.delivery("00000000") == store.reader.delivery("no id") == []
+    assert store.reader.delivery("00000000") == []
+    for odd in ("no id", "", "0x12ab34", "1_2", "+1", " 1", "f" * 15, "f" * 32):
+        assert store.reader.delivery(odd) == []
+        assert not store.write(Transaction.cancel, odd)
 
 
 def test_an_attempt_and_its_text_are_kept_before_it_is_settled(store: Store) -> None:
@@ -278,10 +281,26 @@ def test_old_events_go_with_all_that_came_of_them_but_not_while_something_is_owe
     begin(store, first)
     settle(store, first, DeliveryState.DELIVERED)
     later = NOW + timedelta(days=91)
-    assert store.write(Transaction.purge_events, later, later, 10) == 1
+    assert store.write(Transaction.purge_events, later, later, later, 10) == 1
     assert store.reader.event(event(1).id) == []
     assert store.reader.delivery(id_of(1)) == []
     assert {one.id for one in store.reader.events()} == {event(2).id, event(3).id}
+
+
+def test_an_event_of_a_wrong_clock_does_not_keep_those_behind_it(store: Store) -> None:
+    future = event(1, NOW + timedelta(days=3650))
+    store.write(Transaction.add_events, [future, *(event(number) for number in range(2, 6))])
+    store.write(Transaction.finish_events, [(place, None) for place in range(1, 6)], None)
+    now = NOW + timedelta(days=91)
+    assert store.write(Transaction.purge_events, now, NOW + timedelta(days=1), now, 10) == 4
+    assert [one.id for one in store.reader.events()] == [future.id]
+
+
+def test_the_ids_of_deliveries_are_not_repeated_after_a_long_silence(store: Store) -> None:
+    owe(store, delivery(1))
+    later = NOW + timedelta(days=400)
+    assert store.write(Transaction.next_number, later) == int(later.timestamp())
+    assert store.write(Transaction.next_number, NOW) == FIRST + 1
 
 
 def test_rule_sets_are_kept_and_the_last_used_one_is_known(store: Store) -> None:

@@ -22,7 +22,12 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.utils import default_headers, get_encoding_from_headers, get_environ_proxies
+from requests.utils import (
+    check_header_validity,
+    default_headers,
+    get_encoding_from_headers,
+    get_environ_proxies,
+)
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
@@ -193,9 +198,11 @@ def _straight(
 ) -> requests.Response:
     """Do what a session would do for a call without cookies, credentials, parameters, files and proxies."""
     pool, target = _way_to(url, _certificates() if verify is True else verify)
-    sent = dict(headers or {})
-    given = {name.lower() for name in sent}
-    sent |= {name: value for name, value in _SESSION_HEADERS.items() if name.lower() not in given}
+    named = {name.lower(): (name, value) for name, value in _SESSION_HEADERS.items()}
+    for item in (headers or {}).items():
+        check_header_validity(item)
+        named[item[0].lower()] = item  # whatever the case, a header is sent once
+    sent = dict(named.values())
 
     def send(left: float) -> requests.Response:
         raw: Any = pool.urlopen(
@@ -225,7 +232,9 @@ def _is_plain(url: str, call: dict[str, Any]) -> bool:
     return (
         call.keys() <= _PLAIN_ARGUMENTS
         and isinstance(call.get("data"), (bytes, str, NoneType))
-        and not any(call.get(name) for name in ("auth", "params", "json"))
+        and not (call.get("auth") or call.get("params"))
+        and call.get("json") is None
+        and None not in (call.get("headers") or {}).values()
         and _PLAIN_URL.fullmatch(url) is not None
         and not _proxies(urlsplit(url).netloc)
     )
@@ -235,7 +244,9 @@ def _is_plain(url: str, call: dict[str, Any]) -> bool:
 def _way_to(url: str, verify: bool | str) -> tuple[Any, str]:
     """Return the connections to a URL's host, and what to ask it for."""
     request = requests.Request("POST", url).prepare()
-    return _EGRESS.get_connection_with_tls_context(request, verify), request.path_url
+    pool = _EGRESS.get_connection_with_tls_context(request, verify)
+    _EGRESS.cert_verify(pool, url, verify, None)  # type: ignore[no-untyped-call] # as a session does
+    return pool, request.path_url
 
 
 _PLAIN_ARGUMENTS: Final = {

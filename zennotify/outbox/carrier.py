@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from zennotify.clock import Clock
 from zennotify.core.model import DeliveryState, Message, Outcome, Result
@@ -33,6 +33,8 @@ _LEASE_MARGIN = timedelta(seconds=30)
 #: Deliveries that are claimed for each thread, so that none waits for the commit of a claim; more are claimed when
 #: half of them are over.
 _AHEAD = 4
+#: Attempts that are begun together, for each thread: one commit for several costs a fraction of one each.
+_BEGUN_AHEAD = 2
 #: Before a paused channel is tried again, with one message.
 _PAUSE = timedelta(seconds=5)
 #: Before the next claim while the store is unavailable.
@@ -73,6 +75,8 @@ class _Attempt:
     """One try under way."""
 
     claimed: Claimed
+    #: When the lease ends, and somebody else may claim it.
+    until: datetime
     phase: _Phase = _Phase.WAITING
     #: When it is given up (`time.monotonic`), once it is being sent.
     deadline: float = 0.0
@@ -114,7 +118,7 @@ class Carrier:
         self._claimed: SimpleQueue[_Attempt | None] = SimpleQueue()
         #: Held by the thread that begins attempts.
         self._beginning = threading.Lock()
-        #: Begun, and waiting for a thread: one commit for several costs a fraction of one each.
+        #: Begun, and waiting for a thread.
         self._ready: deque[tuple[_Attempt, Message]] = deque()
         #: Guards the two below.
         self._lock = threading.Lock()
@@ -166,7 +170,7 @@ class Carrier:
             claimed, due = await self._lanes.claims.ask(Claim(self._way.name, room, now, until))
         except StoreUnavailable:
             return now + STORE_PAUSE
-        attempts = [_Attempt(delivery) for delivery in claimed]
+        attempts = [_Attempt(delivery, until) for delivery in claimed]
         with self._lock:
             self._open.update(attempts)
         for attempt in attempts:
@@ -176,8 +180,11 @@ class Carrier:
 
     def _give_back_if_stopping(self) -> None:
         """Give back what no thread has taken up yet."""
-        while self._stopping and not self._claimed.empty():
-            attempt = self._claimed.get_nowait()
+        while self._stopping:
+            try:
+                attempt = self._claimed.get_nowait()
+            except Empty:
+                break
             if attempt is not None:
                 self._give_back(attempt)
         while self._stopping and self._ready:
@@ -193,7 +200,8 @@ class Carrier:
     def _work(self) -> None:
         while (ready := self._next()) is not None:
             attempt, message = ready
-            if self._stopping or not self._may_send(attempt):
+            is_late = self._clock.now() >= attempt.until
+            if self._stopping or is_late or not self._may_send(attempt):
                 self._give_back(attempt)
                 continue
             result = self._send(attempt.claimed, message)
@@ -212,14 +220,17 @@ class Carrier:
                 self._ready.extend(self._begin(attempts))
 
     def _take(self) -> list[_Attempt]:
-        """Wait for a claimed delivery and take what came with it, one for each thread; nothing at the end."""
+        """Wait for a claimed delivery and take what came with it, a few for each thread; nothing at the end."""
         taken: list[_Attempt] = []
         attempt = self._claimed.get()
         while attempt is not None:
             taken.append(attempt)
-            if len(taken) == self._way.concurrency or self._claimed.empty():
+            if len(taken) >= self._way.concurrency * _BEGUN_AHEAD:
                 return taken
-            attempt = self._claimed.get()
+            try:
+                attempt = self._claimed.get_nowait()
+            except Empty:
+                return taken
         if taken:
             self._claimed.put(None)
         return taken

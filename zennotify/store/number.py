@@ -7,11 +7,16 @@ number, shuffled: eight hex digits that no other delivery has, and beyond 2**32 
 
 from __future__ import annotations
 
+import re
+
 _MASK = 2**32 - 1
 #: Odd, so that multiplying by it (modulo 2**32) is undone by multiplying by its inverse.
 _FACTOR = 0x9E3779B1
 _INVERSE = pow(_FACTOR, -1, 2**32)
 _DIGITS = 8
+#: No longer than a number of 63 bits, which is what the engines hold.
+_ID = re.compile(r"[0-9a-fA-F]{8,15}")
+_BEGINNING = re.compile(r"[0-9a-f]{1,15}")
 #: Ids that are tried out for a beginning.
 _MOST = 0x10000
 
@@ -26,6 +31,8 @@ def delivery_id(number: int) -> str:
 
 def delivery_number(delivery: str) -> int:
     """Return the number of the delivery with this id; raises ValueError for what is no id."""
+    if _ID.fullmatch(delivery) is None:
+        raise ValueError("an id of a delivery is 8 to 15 hex digits")
     mixed = int(delivery[:_DIGITS], 16)
     mixed ^= mixed >> 16
     high = int(delivery[_DIGITS:] or "0", 16)
@@ -39,6 +46,8 @@ def numbers_of(beginning: str, first: int, last: int) -> list[int]:
     ValueError for what begins no id.
     """
     beginning = beginning.lower()
+    if _BEGINNING.fullmatch(beginning) is None:
+        raise ValueError("no id of a delivery begins so")
     start = int(beginning, 16)
     missing = _DIGITS - len(beginning)
     if missing <= 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Select, func, select
@@ -117,6 +117,7 @@ def _begins(column: ColumnElement[str], beginning: str) -> tuple[ColumnElement[b
     return column >= beginning, column < beginning + chr(0x10FFFF)
 
 
+_SLACK = timedelta(days=1)
 #: Deliveries with the id of their event.
 _DELIVERIES = select(deliveries, events.c.id.label("event_key")).outerjoin(
     events, events.c.seq == deliveries.c.event
@@ -336,8 +337,17 @@ class Reader:
 def _young(
     number: ColumnElement[int], at: ColumnElement[int], since: datetime
 ) -> tuple[ColumnElement[bool], ...]:
-    """Return the condition for rows since a moment: they lie in the order of their arrival."""
-    older = select(number).where(at < to_micros(since)).order_by(number.desc()).limit(1).scalar_subquery()
+    """Return the condition for rows since a moment.
+
+    They lie in the order of their arrival, give or take: the look back ends at what is a day older.
+    """
+    older = (
+        select(number)
+        .where(at < to_micros(since - _SLACK))
+        .order_by(number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
     return (at >= to_micros(since), number > func.coalesce(older, 0))
 
 

@@ -182,10 +182,10 @@ class Transaction:
     def next_number(self, now: datetime) -> int:
         """Return the number of the next delivery.
 
-        Counting starts at the present second, so that a new store does not repeat the ids of an old one.
+        It is never below the present second, so that no id is repeated: not by a new store, nor after all was purged.
         """
         [(last,)] = sql.LAST_DELIVERY.all(self._connection)
-        return int(last) + 1 if last is not None else to_micros(now) // _MICROSECONDS
+        return max((last or 0) + 1, to_micros(now) // _MICROSECONDS)
 
     def add_deliveries(self, new: Sequence[NewDelivery]) -> list[str]:
         """Keep deliveries, pending; return their ids."""
@@ -324,10 +324,14 @@ class Transaction:
         )
 
     def _change(self, delivery: str, states: Sequence[DeliveryState], values: dict[str, Any]) -> bool:
+        try:
+            number = delivery_number(delivery)
+        except ValueError:  # there is no delivery of this name
+            return False
         changed = self._connection.execute(
             update(deliveries)
             .where(
-                deliveries.c.seq == delivery_number(delivery),
+                deliveries.c.seq == number,
                 deliveries.c.state.in_([state.value for state in states]),
             )
             .values(**values)
@@ -359,16 +363,17 @@ class Transaction:
             delete(quarantine).where(quarantine.c.received_at < to_micros(before))
         ).rowcount
 
-    def purge_events(self, before: datetime, dead_before: datetime, most: int) -> int:
+    def purge_events(self, now: datetime, before: datetime, dead_before: datetime, most: int) -> int:
         """Forget up to `most` old events with all that came of them.
 
         An event goes when it was received before `before`, has been decided, no delivery of it is open, and
         none died after `dead_before`.
         """
-        # Events lie in the order of their arrival, so that only old ones are looked at.
+        # Events lie in the order of their arrival, so that only old ones are looked at.  What came from the future,
+        # when the clock was wrong, tells nothing.
         young = self._connection.execute(
             select(events.c.seq)
-            .where(events.c.received_at >= to_micros(before))
+            .where(events.c.received_at.between(to_micros(before), to_micros(now)))
             .order_by(events.c.seq)
             .limit(1)
         ).scalar()
