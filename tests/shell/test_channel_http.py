@@ -15,7 +15,7 @@ from time import monotonic
 
 import pytest
 import requests
-from requests.certs import where
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 
 from tests.sinks import PATIENCE, Answer, How, HttpSink, self_signed
 from zennotify.channel import Channel, close_all, egress, open_channel
@@ -327,7 +327,7 @@ def test_a_certificate_of_one_s_own_authority_is_good(
 
 def test_the_authorities_are_those_of_a_session_on_the_straight_way_too() -> None:
     pool, target = egress._way_to("https://example.com/a/b?c=d", verify=True)
-    assert (pool.cert_reqs, pool.ca_certs, target) == ("CERT_REQUIRED", where(), "/a/b?c=d")
+    assert (pool.cert_reqs, pool.ca_certs, target) == ("CERT_REQUIRED", DEFAULT_CA_BUNDLE_PATH, "/a/b?c=d")
 
 
 def test_a_header_is_sent_once_in_whatever_case(sink: HttpSink) -> None:
