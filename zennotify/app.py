@@ -238,6 +238,9 @@ class App:
             try:
                 await writer.call(Transaction.purge_windows, now)
                 await writer.call(Transaction.purge_quarantine, now - keep.quarantine)
+                after: str | None = ""
+                while after is not None:
+                    after = await writer.call(Transaction.purge_facts, now - keep.facts, after, _PURGE_BATCH)
                 while await writer.call(
                     Transaction.purge_events, now, now - keep.events, now - keep.dead, _PURGE_BATCH
                 ):

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -26,10 +26,14 @@ from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.store import Rank, Writer
 from zennotify.store.rows import KeptEvent, NewDecision, NewDelivery, Undecided
+from zennotify.store.schema import to_micros
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import label
 from zennotify.zenoti.event import reopen
+from zennotify.zenoti.facts import Key, keys_of
+from zennotify.zenoti.memory import Memory
 from zennotify.zenoti.names import Names
+from zennotify.zenoti.things import Things, things_of
 
 logger = logging.getLogger("zennotify.decider")
 
@@ -65,6 +69,8 @@ class _Batch:
 
     decided: list[_Decided] = field(default_factory=list)
     windows: dict[WindowKey, Window] = field(default_factory=dict)
+    #: Things by key, as they are known now.
+    facts: dict[str, str] = field(default_factory=dict)
     #: Whether the store has more undecided events than were read back.
     has_more: bool = False
     #: Whether events were left for the next transaction, because these took long.
@@ -190,15 +196,29 @@ class Decider:
     ) -> None:
         """Decide the events over what the windows were before this transaction and became within it."""
         examined: list[tuple[Undecided, list[Passed | Decision]]] = []
-        began = time.monotonic()
+        memory = Memory(transaction.facts, self._class_times)
+        said: list[tuple[Undecided, Things, Mapping[str, Key]]] = []
         for event in events:
+            try:
+                things = things_of(event.event)
+                said.append((event, things, keys_of(things)))
+            except Exception as error:  # a bug of ours: only this event may suffer
+                batch.decided.append(_failure(event, error))
+        memory.prepare(key for _, _, keys in said for key in keys.values())
+        began = time.monotonic()
+        for event, things, keys in said:
             if time.monotonic() - began > _LONGEST_WORK:
                 batch.left_some = True  # a rule that takes long must not keep new events waiting
                 break
             try:
-                examined.append((event, examine(event.event, Names(event.event), rules)))
-            except Exception as error:  # a bug of ours: only this event may suffer
+                names = Names(event.event, memory.recall, things)
+                examined.append((event, examine(event.event, names, rules)))
+                memory.learn(
+                    event.event, things, keys, None if event.event.at is None else to_micros(event.event.at)
+                )
+            except Exception as error:  # as above
                 batch.decided.append(_failure(event, error))
+        batch.facts = memory.changes()
         passed = [item for _, items in examined for item in items if isinstance(item, Passed)]
         windows = transaction.windows({item.window for item in passed if item.window is not None})
         for event, items in examined:
@@ -255,6 +275,9 @@ class Decider:
 
 def _keep_decided(transaction: Transaction, rules_hash: str, batch: _Batch) -> None:
     transaction.save_windows(batch.windows)
+    if batch.facts:
+        seen = max(one.undecided.event.received_at for one in batch.decided)
+        transaction.save_facts(batch.facts, seen)
     decisions: list[NewDecision] = []
     deliveries: list[NewDelivery] = []
     for one in batch.decided:

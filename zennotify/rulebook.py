@@ -29,6 +29,7 @@ from zennotify.store.rows import Claimed
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import EVENT_TYPES
 from zennotify.zenoti.event import reopen
+from zennotify.zenoti.memory import Memory
 from zennotify.zenoti.names import MessageNames, Names
 
 logger = logging.getLogger("zennotify.rulebook")
@@ -152,8 +153,10 @@ class Rulebook:
         assert claimed.event is not None, "what a window leads to has its text from the start"  # noqa: S101
         event = reopen(claimed.event.body, claimed.event.received_at, self._surroundings.class_times)
         short_id = claimed.id[:SHORT_ID]
+        # Names may have arrived since the event was decided.
+        memory = Memory(self._reader.facts, self._surroundings.class_times)
         names = MessageNames(
-            Names(event),
+            Names(event, memory.recall),
             {"held_back": claimed.held_back, "now": self._clock.now(), "rule": {"id": claimed.rule}},
         )
         try:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from tests.acceptance.daemon import Daemon
+from tests.fakes import START
 from tests.sinks import HttpSink
 from zennotify.zenoti.sample import load_sample, sample_names
+from zennotify.zenoti.story import STORIES, tell
 
 RULES = """
 rules:
@@ -58,3 +60,44 @@ def test_every_sample_is_said_without_an_id_or_a_code(tmp_path: Path, sink: Http
     for text in texts:
         assert "This is the plain form" not in text, text
         assert _ID.search(years.sub("", text)) is None, text
+
+
+@pytest.mark.parametrize(
+    ("story", "words"),
+    [
+        ("no-show", "Nora Field / Bellevue"),
+        ("class-cancelled", "Yoga"),
+        ("membership-saved", "Mia Brook"),
+    ],
+)
+def test_the_last_event_of_a_story_says_what_the_first_ones_taught(
+    tmp_path: Path, sink: HttpSink, story: str, words: str
+) -> None:
+    daemon = Daemon(tmp_path, channels={"desk": {"url": sink.url()}}, rules=RULES)
+    try:
+        daemon.start()
+        done = daemon.cli("simulate", "--story", story)
+        assert done.returncode == 0, done.stderr
+        sink.wait_for(len(STORIES[story].steps))
+        assert daemon.stop() == 0
+    finally:
+        daemon.kill()
+    last = max(daemon.json("events"), key=lambda one: one["at"])
+    [delivery] = last["decisions"][0]["deliveries"]
+    [shown] = daemon.json("deliveries", "show", delivery["id"])
+    assert words in shown["message"]
+
+
+def test_a_story_that_is_not_there_is_said_with_the_nearest(tmp_path: Path, sink: HttpSink) -> None:
+    done = Daemon(tmp_path, channels={"desk": {"url": sink.url()}}, rules=RULES).cli(
+        "simulate", "--story", "noshow"
+    )
+    assert done.returncode == 2
+    assert "did you mean `no-show`?" in done.stderr
+
+
+def test_the_events_of_a_story_are_of_one_occasion() -> None:
+    first, *_, last = tell(STORIES["no-show"], START)
+    assert first["data"]["appointment_group_id"] == last["data"]["appointment_group_id"]
+    assert first["event_id"] != last["event_id"]
+    assert first["event_timestamp"] < last["event_timestamp"]

@@ -171,6 +171,20 @@ def test_windows_are_kept_changed_and_forgotten(store: Store) -> None:
     assert store.write(Transaction.windows, {first, second}).keys() == {first}
 
 
+def test_facts_are_kept_changed_and_forgotten(store: Store) -> None:
+    old, late = NOW - timedelta(days=2), NOW
+    store.write(Transaction.save_facts, {"guest a": "[1]", "guest b": "[2]", "guest c": "[3]"}, old)
+    store.write(Transaction.save_facts, {"guest b": '[[5,"e",{"name":"Zo\u00eb"}]]'}, late)
+    wanted = ["guest a", "guest b", "center x"]
+    assert store.write(Transaction.facts, wanted) == store.reader.facts(wanted)
+    assert store.reader.facts(["guest b"]) == {"guest b": '[[5,"e",{"name":"Zo\u00eb"}]]'}
+    assert store.write(Transaction.facts, []) == {}
+    after: str | None = ""
+    while after is not None:
+        after = store.write(Transaction.purge_facts, NOW - timedelta(days=1), after, 2)
+    assert store.reader.facts(["guest a", "guest b", "guest c"]).keys() == {"guest b"}
+
+
 def test_due_deliveries_are_claimed_oldest_first_and_only_once(store: Store) -> None:
     owe(
         store,

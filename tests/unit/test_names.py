@@ -212,44 +212,6 @@ def test_a_known_name_is_said_and_what_a_message_adds_is_there() -> None:
     assert "nothing" not in message
 
 
-def test_a_message_does_not_change_what_rules_see() -> None:
-    made = names()
-    MessageNames(made, {})["guest"]["name"] = "changed"
-    assert made["guest"]["name"] is None
-
-
-@pytest.mark.parametrize(
-    ("sample", "thing", "field", "value"),
-    [
-        ("AppointmentGroup.Updated", "center", "name", "Example Center"),
-        ("Appointment.Started", "employee", "name", "RENU K"),
-        ("Appointment.Started", "group", "services", ["Service with segments"]),
-        ("Appointment.Feedback.v1", "guest", "id", "F89EED2C-C8C1-4556-AAB5-EA1F3479FF3D"),
-        ("Class.Schedule.Created", "session", "name", "abc camp"),
-        ("Class.Booking.NoShow", "session", "id", 89607),
-        ("Guest.Created", "guest", "name", "Joseph Harrington"),
-        ("Guest.Created", "center", "name", "Chicago"),
-        ("Guest.OptedOut", "guest", "name", "John Doe"),
-        ("Guest.Membership.Created", "guest", "name", "amarbir j"),
-        ("Guest.Membership.Reinstate", "membership", "name", "10- Massages - mem"),
-        ("Guest.Membership.Freeze", "center", "name", "Khammam"),
-        ("Guest.Package.Created", "package", "name", "15 min facial package"),
-        ("Guest.Package.Redemption", "employee", "name", "Raj Raj"),
-        ("Guest.Package.StatusUpdate", "invoice", "number", "RR16675"),
-        ("Guestpass.redeemed", "membership", "name", "Cycling"),
-        ("Guestpass.redeemed", "session", "id", 81285),
-        ("Invoice.Closed", "guest", "name", "test membership"),
-        ("Invoice.Closed", "guest", "phone", "+1 2065550100"),
-        ("Invoice.Closed", "invoice", "total", 488),
-        ("Invoice.Closed", "center", "id", "5528ee09-5321-4153-8ca7-31c78d757dcb"),
-        ("Invoice.Closed", "employee", "name", "Henry Peterson"),
-        ("Employee.Created", "employee", "name", "George Soderdam"),
-    ],
-)
-def test_a_thing_is_read_wherever_zenoti_writes_it(sample: str, thing: str, field: str, value: Any) -> None:
-    assert of_sample(sample)[thing][field] == value
-
-
 keys = st.sampled_from(
     [
         *("guest", "guest_id", "center", "center_id", "center_Name", "session_id", "sesion_id", "class_name"),

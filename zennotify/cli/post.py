@@ -17,9 +17,11 @@ from zennotify.cli.project import Project, config_option, fail, json_option, loa
 from zennotify.clock import SystemClock
 from zennotify.config import Address, Config
 from zennotify.errors import ControlError
+from zennotify.spelling import did_you_mean
 from zennotify.web.control import NoDaemon, ask
 from zennotify.zenoti.sample import load_sample, stamp
 from zennotify.zenoti.signature import sign
+from zennotify.zenoti.story import STORIES, tell
 
 #: Zenoti waits this long for an answer; seconds.
 _PATIENCE = 10.0
@@ -28,27 +30,44 @@ _SEND_PATIENCE = 400.0
 
 
 @click.command()
-@click.argument("what", metavar="TYPE|FILE")
+@click.argument("what", metavar="[TYPE|FILE]", required=False)
+@click.option("--story", metavar="NAME", help=f"Events that belong together: {', '.join(STORIES)}.")
 @click.option("--as-is", is_flag=True, help="Send the event as it stands, with its own ids and times.")
 @config_option
 @json_option
-def simulate(what: str, as_is: bool, config_path: Path, as_json: bool) -> None:
+def simulate(what: str | None, story: str | None, as_is: bool, config_path: Path, as_json: bool) -> None:
     """Post a sample event, or a JSON file, to the running daemon, signed like Zenoti's.
 
     TYPE is an event type, e.g. Class.Schedule.Cancelled.  The event is stamped with new ids and the present time.
     """
+    if (what is None) is (story is None) or (as_is and story is not None):
+        raise click.UsageError("name one event type or file, or one --story (which is always new)")
     config = load_or_exit(config_path).config
-    body = _read(what)
+    bodies = _story(story) if story is not None else [_event(str(what), as_is)]
     try:
-        status, answer = post(
-            config, config.server.listen, body if as_is else stamp(body, SystemClock().now())
-        )
+        answers = [post(config, config.server.listen, body) for body in bodies]
     except OSError as error:
         fail(
             f"no daemon answers at {config.server.listen} ({error.strerror or error}); start it: zennotify run"
         )
-    click.echo(json.dumps([answer]) if as_json else _told(status, answer))
-    sys.exit(0 if status == http.client.OK else 1)
+    if as_json:
+        click.echo(json.dumps([answer for _, answer in answers]))
+    else:
+        for body, told in zip(bodies, answers, strict=True):
+            click.echo(f"{body.get('event_type')}: {_told(*told)}" if story is not None else _told(*told))
+    sys.exit(0 if all(status == http.client.OK for status, _ in answers) else 1)
+
+
+def _story(name: str) -> list[dict[str, Any]]:
+    if name not in STORIES:
+        there_are = "; ".join(f"{known} ({story.says})" for known, story in STORIES.items())
+        fail(f"there is no story {name!r}{did_you_mean(name, STORIES)}; there are: {there_are}", 2)
+    return list(tell(STORIES[name], SystemClock().now()))
+
+
+def _event(what: str, as_is: bool) -> dict[str, Any]:
+    body = _read(what)
+    return body if as_is else stamp(body, SystemClock().now())
 
 
 def _read(what: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Every call opens a short read transaction of its own, which never blocks the wri
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ from zennotify.store.schema import (
     to_micros,
     undecided,
 )
-from zennotify.store.statements import is_in
+from zennotify.store.statements import FACTS, is_in
 from zennotify.store.statements import numbers as listed_numbers
 
 
@@ -240,6 +240,12 @@ class Reader:
             pending={row.channel: row.waiting for row in pending},
             oldest_due=None if oldest is None else from_micros(oldest),
         )
+
+    def facts(self, things: Collection[str]) -> dict[str, str]:
+        """Return what events taught of these things, as JSON."""
+        with translated_errors(), self._engine.connect() as connection:
+            rows = FACTS.all(connection, json.dumps(list(things)))
+        return {row.thing: row.lessons for row in rows}
 
     def rule_set(self, rules_hash: str) -> str | None:
         """Return the kept sources of a rule set."""

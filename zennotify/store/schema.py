@@ -145,6 +145,18 @@ windows = Table(
     sqlite_with_rowid=False,
 )
 
+#: What events taught of a thing (see zenoti/facts.py); one row for each.
+facts = Table(
+    "facts",
+    metadata,
+    #: Its kind and its id, with a blank between them.
+    Column("thing", Text, primary_key=True),
+    #: JSON: [[at, event, {field: value}], ...].
+    Column("lessons", Text, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 rule_sets = Table(
     "rule_sets",
     metadata,

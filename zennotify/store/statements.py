@@ -38,6 +38,7 @@ from zennotify.store.schema import (
     decisions,
     deliveries,
     events,
+    facts,
     undecided,
     windows,
 )
@@ -193,6 +194,25 @@ SAVE_WINDOW = Prepared(
     _save_window(sqlite.insert(windows)),
     *windows.c.keys(),
     for_engine={"postgresql": _save_window(postgresql.insert(windows))},
+)
+
+# --- facts ------------------------------------------------------------------------------------------------
+
+FACTS = Prepared(
+    select(facts.c.thing, facts.c.lessons).where(is_in(facts.c.thing, texts("things"))), "things"
+)
+
+
+def _save_fact(add: sqlite.Insert | postgresql.Insert) -> ClauseElement:
+    return add.on_conflict_do_update(
+        index_elements=["thing"], set_={name: add.excluded[name] for name in ("lessons", "seen")}
+    )
+
+
+SAVE_FACT = Prepared(
+    _save_fact(sqlite.insert(facts)),
+    *facts.c.keys(),
+    for_engine={"postgresql": _save_fact(postgresql.insert(facts))},
 )
 
 # --- deliveries -------------------------------------------------------------------------------------------

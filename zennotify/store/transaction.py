@@ -35,6 +35,7 @@ from zennotify.store.schema import (
     decisions,
     deliveries,
     events,
+    facts,
     from_micros,
     quarantine,
     rule_sets,
@@ -176,6 +177,20 @@ class Transaction:
                 for key, window in changed.items()
             ],
         )
+
+    # --- facts --------------------------------------------------------------------------------------------
+
+    def facts(self, things: Collection[str]) -> dict[str, str]:
+        """Return what is kept of these things, as JSON."""
+        if not things:
+            return {}
+        rows = sql.FACTS.all(self._connection, json.dumps(list(things)))
+        return {row.thing: row.lessons for row in rows}
+
+    def save_facts(self, learned: Mapping[str, str], seen: datetime) -> None:
+        """Keep what is known of things now."""
+        at = to_micros(seen)
+        sql.SAVE_FACT.many(self._connection, [(thing, lessons, at) for thing, lessons in learned.items()])
 
     # --- deliveries ---------------------------------------------------------------------------------------
 
@@ -356,6 +371,22 @@ class Transaction:
     def purge_windows(self, now: datetime) -> int:
         """Forget windows that nothing needs any more."""
         return self._connection.execute(delete(windows).where(windows.c.expires < to_micros(now))).rowcount
+
+    def purge_facts(self, before: datetime, after: str, most: int) -> str | None:
+        """Forget things not seen since `before`, among the next `most` behind the thing `after`.
+
+        Returns where to go on, or None at the end: without an index on the time, which every event would pay for.
+        """
+        rows = self._connection.execute(
+            select(facts.c.thing, facts.c.seen)
+            .where(facts.c.thing > after)
+            .order_by(facts.c.thing)
+            .limit(most)
+        ).all()
+        old = [row.thing for row in rows if row.seen < to_micros(before)]
+        if old:
+            self._connection.execute(delete(facts).where(facts.c.thing.in_(old)))
+        return rows[-1].thing if len(rows) == most else None
 
     def purge_quarantine(self, before: datetime) -> int:
         """Forget bodies that were quarantined before this moment."""

@@ -1,18 +1,20 @@
 """The names that rules and templates use: `event`, `data`, and the things that the event points to.
 
-A thing always exists and always has the same fields; what the event does not say is None.  Made per event, and each
-thing only when a rule or a template asks for it.
+A thing always exists and always has the same fields.  What the event itself does not say is looked up among the
+facts, when a rule or a template asks for it; what nobody knows is None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from zennotify.core.model import Event, Placeholder
-from zennotify.zenoti.things import FIELDS, Said, Things, things_of
+from zennotify.zenoti.things import FIELDS, POINTERS, Things, things_of
 
 Data = Mapping[str, Any]
+#: Returns what earlier events taught of a thing, by its kind and id; nothing where nothing is known.
+Recall = Callable[[str, Any], Data]
 
 #: The names of an event with their fields; of the fields of `data` Zenoti decides.
 EVENT_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -38,10 +40,15 @@ _UNNAMED = {
 }
 
 
+def _recall_nothing(_kind: str, _id: Any) -> Data:
+    return {}
+
+
 class Names(dict[str, Any]):
     """The names of one event; a thing is made when it is first asked for."""
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event, recall: Recall = _recall_nothing, said: Things | None = None) -> None:
+        """Take the event; `said` is what it says of its things, where that is known already."""
         super().__init__(
             event={
                 "type": event.type,
@@ -52,19 +59,81 @@ class Names(dict[str, Any]):
             data=event.data,
         )
         self._event = event
-        self._things: Things | None = None
+        self._recall = recall
+        self._said = said
 
-    def __missing__(self, name: str) -> Said:
+    def __missing__(self, name: str) -> Thing:
         if name not in FIELDS:
             raise KeyError(name)
-        if self._things is None:
-            self._things = things_of(self._event)
-        said = self._things.get(name, {})
-        thing = self[name] = {field: said.get(field) for field in FIELDS[name]}
+        thing = self[name] = Thing(self, name)
         return thing
 
     def __contains__(self, name: object) -> bool:
         return name in FIELDS or super().__contains__(name)
+
+    def said(self, kind: str) -> Data:
+        """Return what the event itself says of a thing."""
+        if self._said is None:
+            self._said = things_of(self._event)
+        return self._said.get(kind, {})
+
+    def recalled(self, kind: str) -> Data:
+        """Return what earlier events taught of the thing that this event points to."""
+        id_ = self.id_of(kind)
+        return {} if id_ is None else self._recall(kind, id_)
+
+    def id_of(self, kind: str, seen: frozenset[str] = frozenset()) -> Any:
+        """Return the id of a thing: as the event says it, or as another thing that it points to does."""
+        id_ = self.said(kind).get("id")
+        for other in () if id_ is not None else POINTERS[kind]:
+            if other in seen:
+                continue
+            its_id = self.id_of(other, seen | {kind})
+            id_ = None if its_id is None else self._recall(other, its_id).get(kind)
+            if id_ is not None:
+                break
+        return id_
+
+
+class Thing(Mapping[str, Any]):
+    """One thing that an event points to."""
+
+    __slots__ = ("_facts", "_kind", "_names")
+
+    def __init__(self, names: Names, kind: str) -> None:
+        self._names = names
+        self._kind = kind
+        self._facts: Data | None = None
+
+    def __getitem__(self, field: str) -> Any:
+        if field not in FIELDS[self._kind]:
+            raise KeyError(field)
+        said = self._names.said(self._kind).get(field)
+        if said is not None:
+            return said
+        if field == "id":
+            return self._names.id_of(self._kind)
+        if self._facts is None:
+            self._facts = self._names.recalled(self._kind)
+        return self._facts.get(field)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FIELDS[self._kind])
+
+    def __len__(self) -> int:
+        return len(FIELDS[self._kind])
+
+
+class NamedThing(Thing):
+    """The same for a message: an unknown name is said in words."""
+
+    __slots__ = ()
+
+    def __getitem__(self, field: str) -> Any:
+        value = super().__getitem__(field)
+        if field == "name" and not value and self._kind in _UNNAMED:
+            return Placeholder(_UNNAMED[self._kind])
+        return value
 
 
 class MessageNames(dict[str, Any]):
@@ -74,12 +143,10 @@ class MessageNames(dict[str, Any]):
         super().__init__(event=names["event"], data=names["data"], **extra)
         self._names = names
 
-    def __missing__(self, name: str) -> Said:
+    def __missing__(self, name: str) -> NamedThing:
         if name not in FIELDS:
             raise KeyError(name)
-        thing = self[name] = dict(self._names[name])
-        if name in _UNNAMED and not thing["name"]:
-            thing["name"] = Placeholder(_UNNAMED[name])
+        thing = self[name] = NamedThing(self._names, name)
         return thing
 
     def __contains__(self, name: object) -> bool:

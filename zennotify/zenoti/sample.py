@@ -20,6 +20,7 @@ _OCCASION_IDS = (
     "registration_id",
     "session_id",
     "sesion_id",
+    "user_membership_id",
 )
 
 
@@ -58,10 +59,11 @@ def _envelope(event_type: str, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def stamp(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def stamp(body: Mapping[str, Any], now: datetime, renewed: dict[Any, Any] | None = None) -> dict[str, Any]:
     """Return the event as if it happened `now`: new ids, and every known time on the same day as now.
 
-    Times move by whole days: people make appointments at a quarter past nine, not at 22:43.
+    `renewed` remembers the new id for each old one, for events that belong together.  Times move by whole days:
+    people make appointments at a quarter past nine, not at 22:43.
     """
     # The first eight digits of Zenoti's ids are the event's unix time (seen in all samples).
     seed = f"{int(now.timestamp()):08x}{secrets.token_hex(6)}"
@@ -77,7 +79,7 @@ def stamp(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         give_meaning(str(stamped.get("event_type")), data, Zone.CENTER)
         moved = now.date() - as_utc(then).date() if then else timedelta(0)
         stamped["data"] = _moved(data, moved)
-        _renew_ids(stamped["data"])
+        _renew_ids(stamped["data"], {} if renewed is None else renewed)
     return stamped  # type: ignore[no-any-return]
 
 
@@ -92,13 +94,13 @@ def _moved(value: Any, by: timedelta) -> Any:
     return value
 
 
-def _renew_ids(data: dict[str, Any]) -> None:
+def _renew_ids(data: dict[str, Any], renewed: dict[Any, Any]) -> None:
     for name in _OCCASION_IDS:
         old = data.get(name)
-        if isinstance(old, str):
-            data[name] = _uuid()
-        elif isinstance(old, int):
-            data[name] = secrets.randbelow(10**9)
+        if old not in renewed and isinstance(old, (str, int)):
+            renewed[old] = _uuid() if isinstance(old, str) else secrets.randbelow(10**9)
+        if name in data:
+            data[name] = renewed.get(old, old)
 
 
 def _uuid() -> str:

@@ -1,7 +1,7 @@
 """What an event says of the things it points to: guest, centre, class, booking, employee, membership, ...
 
 Zenoti has many names for one thing (`sesion_id`, `center_Name`, `TherapistId`, `user_id`); here each has one.  Pure;
-names.py shows these things to rules and templates.
+names.py shows these things to rules and templates, facts.py remembers them.
 """
 
 from __future__ import annotations
@@ -19,16 +19,27 @@ Said = dict[str, Any]
 #: The things of one event, by kind.
 Things = dict[str, Said]
 
-#: Every kind of thing and its fields.
+#: Every kind of thing and its fields.  A field whose name is a kind holds the id of such a thing.
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "guest": ("id", "name", "first_name", "last_name", "email", "phone"),
     "center": ("id", "name", "time_zone", "currency"),
-    "session": ("id", "name", "start", "end", "capacity"),
+    "session": ("id", "name", "start", "end", "capacity", "guests"),
     "group": ("id", "services", "start", "end", "start_in_center", "status", "number"),
     "employee": ("id", "name"),
     "membership": ("id", "name", "expiry"),
     "package": ("id", "name", "status"),
     "invoice": ("id", "number", "total"),
+}
+#: What one thing knows of another: the kinds that may name it, the likeliest first.
+POINTERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "guest": ("group", "invoice", "membership", "package"),
+    "center": ("group", "session", "invoice", "membership", "package", "guest", "employee"),
+    "group": ("invoice",),
+    "invoice": ("group", "membership", "package"),
+    "employee": ("group",),
+    "session": (),
+    "membership": (),
+    "package": (),
 }
 _PRIMARY = re.compile(r"\s*\(Primary\)\s*$", re.IGNORECASE)
 
@@ -130,6 +141,8 @@ def _visits(data: Data) -> Things:
         value = data.get(name)
         if value is not None and value != "":
             group[field] = value
+    _point(said, "group", "guest", "center", "invoice", "employee")
+    _point(said, "invoice", "group")
     return said
 
 
@@ -156,9 +169,19 @@ def _start(visit: Data) -> str:
     return str(visit["start_time"])
 
 
+def _point(said: Things, kind: str, *others: str) -> None:
+    """Let a thing name others, where both are known by their ids."""
+    thing = said[kind]
+    if "id" in thing:
+        for other in others:
+            if "id" in said[other]:
+                thing[other] = said[other]["id"]
+
+
 def _feedback(data: Data) -> Things:
     said = _any_event(data)
     said["guest"] = _known(id=data.get("user_id"))
+    _point(said, "group", "guest", "center")
     return said
 
 
@@ -170,6 +193,13 @@ def _schedule(data: Data) -> Things:
         end=data.get("end_time"),
         capacity=data.get("capacity"),
     )
+    _point(said, "session", "center")
+    return said
+
+
+def _booking(data: Data) -> Things:
+    said = _any_event(data)
+    _point(said, "session", "center")
     return said
 
 
@@ -179,6 +209,7 @@ def _guest_event(data: Data) -> Things:
     person = _mapping(data.get("personal_info")) or _mapping(data.get("details"))
     phone = _phone(person.get("mobile_phone")) or _phone(_first(person.get("phone")))
     said["guest"] = _person(person, data.get("id"), email=person.get("email"), phone=phone)
+    _point(said, "guest", "center")
     return said
 
 
@@ -196,6 +227,7 @@ def _membership(data: Data) -> Things:
         name=_mapping(data.get("membership")).get("name"),
         expiry=data.get("expiry_date"),
     )
+    _point(said, "membership", "guest", "center", "invoice")
     return said
 
 
@@ -207,12 +239,14 @@ def _package(data: Data) -> Things:
     said["invoice"] = _known(id=invoice.get("id"), number=invoice.get("no"))
     said["employee"] = _known(id=therapist.get("id"), name=therapist.get("name"))
     said["package"] |= _known(name=_mapping(data.get("package")).get("name"), status=data.get("status"))
+    _point(said, "package", "center", "invoice")
     return said
 
 
 def _guest_pass(data: Data) -> Things:
     said = _any_event(data)
     said["membership"] |= _known(name=_mapping(data.get("membership")).get("name"))
+    _point(said, "membership", "guest")
     return said
 
 
@@ -229,12 +263,15 @@ def _invoice(data: Data) -> Things:
     transaction = _mapping(_first(data.get("transactions")).get("transaction_center"))
     if not said["center"]:
         said["center"] = _known(id=transaction.get("id"), name=transaction.get("name"))
+    _point(said, "invoice", "group", "guest", "center")
+    _point(said, "group", "invoice", "guest", "center")
     return said
 
 
 def _employee(data: Data) -> Things:
     said = _any_event(data)
     said["employee"] = _person(_mapping(data.get("personal_info")), data.get("id"))
+    _point(said, "employee", "center")
     return said
 
 
@@ -242,6 +279,7 @@ _FAMILIES: Final[tuple[tuple[str, Callable[[Data], Things]], ...]] = (
     ("appointment.feedback", _feedback),
     ("appointment", _visits),
     ("class.schedule.", _schedule),
+    ("class.booking.", _booking),
     ("guest.membership.", _membership),
     ("guest.package.", _package),
     ("guestpass.", _guest_pass),

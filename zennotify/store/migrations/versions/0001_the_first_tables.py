@@ -107,6 +107,14 @@ def upgrade() -> None:
     )
 
     op.create_table(
+        "facts",
+        sa.Column("thing", sa.Text(), nullable=False),
+        sa.Column("lessons", sa.Text(), nullable=False),
+        sa.Column("seen", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("thing"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "quarantine",
         sa.Column("id", _row_number(), autoincrement=True, nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
