@@ -24,6 +24,7 @@ from zennotify.clock import Clock
 from zennotify.config import Address, Config
 from zennotify.core.model import Form, Result, Zone
 from zennotify.decider import Decider
+from zennotify.erasure import Part, erase
 from zennotify.errors import ConfigError, ControlError, StoreError, StoreUnavailable, ZennotifyError
 from zennotify.intake import Intake
 from zennotify.message import notice
@@ -133,6 +134,8 @@ class App:
                 "send": self._on_send,
                 "retry": self._on_retry,
                 "cancel": self._on_cancel,
+                "forget": self._on_forget,
+                "forget/finish": self._on_forgotten,
             }
         )
         self._draining = False
@@ -303,6 +306,19 @@ class App:
     async def _change(self, statements: Callable[..., bool], *args: Any) -> dict[str, Any]:
         try:
             return {"changed": await self._store.writer.call(statements, *args)}
+        except StoreUnavailable as error:
+            raise ControlError(str(error)) from error
+
+    async def _on_forget(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return dict(await self._store.writer.call(erase, Part(**arguments), alone=False))
+        except StoreUnavailable as error:
+            raise ControlError(str(error)) from error
+
+    async def _on_forgotten(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        logger.info("a guest was forgotten")
+        try:
+            return {"is_empty": await self._store.writer.empty_log()}
         except StoreUnavailable as error:
             raise ControlError(str(error)) from error
 

@@ -17,10 +17,11 @@ from zennotify.config import Config
 from zennotify.core.model import Reason
 from zennotify.errors import ControlError, StoreError
 from zennotify.store import Store
-from zennotify.store.reading import DeliveryView, EventView, QuarantineView
+from zennotify.store.reading import DeliveryView, EventView, QuarantineView, Wanted
 from zennotify.store.transaction import Transaction
 from zennotify.web.control import NoDaemon, ask
 from zennotify.yamlfile import parse_duration
+from zennotify.zenoti.mention import Mention
 
 _PATIENCE = 10.0
 Row = TypeVar("Row")
@@ -47,6 +48,23 @@ def _since(_context: click.Context, _option: click.Parameter, value: str | None)
 _since_option = click.option(
     "--since", callback=_since, metavar="DURATION", help="Only the last 90s, 15m, 24h, 30d."
 )
+
+
+def _guest(_context: click.Context, _option: click.Parameter, value: str | None) -> Wanted | None:
+    if value is None:
+        return None
+    if not value.strip():
+        raise click.BadParameter("an id of a guest is expected")
+    return Mention(value).in_body
+
+
+_guest_option = click.option(
+    "--guest",
+    callback=_guest,
+    metavar="ID",
+    help="Only events that name this guest.  There is no index for it: all are read, the newest first, until"
+    " --limit are found; --since makes it quick.",
+)
 _most_option = click.option(
     "--limit",
     "most",
@@ -65,6 +83,7 @@ def events() -> None:
 @events.command("list")
 @click.option("--type", "event_type", metavar="TYPE", help="Only this event type; * is a glob.")
 @click.option("--center", metavar="ID", help="Only this centre.")
+@_guest_option
 @click.option(
     "--reason",
     type=click.Choice([reason.value for reason in Reason]),
@@ -78,6 +97,7 @@ def events() -> None:
 def events_list(
     event_type: str | None,
     center: str | None,
+    guest: Wanted | None,
     reason: str | None,
     quarantine: bool,
     since: datetime | None,
@@ -89,11 +109,11 @@ def events_list(
     config = load_or_exit(config_path).config
     reader = open_or_exit(config)
     if quarantine:
-        if event_type or center or reason:
+        if event_type or center or guest or reason:
             raise click.UsageError("--quarantine takes --since and --limit only: these bodies are no events")
         _show(reader.quarantine(since=since, most=most), as_json, _quarantine_json, _quarantine_line(config))
         return
-    rows = reader.events(type=event_type, center=center, since=since, reason=reason, most=most)
+    rows = reader.events(type=event_type, center=center, since=since, reason=reason, wanted=guest, most=most)
     _show(rows, as_json, _event_json, _event_line(config))
 
 
@@ -128,6 +148,7 @@ def deliveries() -> None:
 @deliveries.command("list")
 @click.option("--type", "event_type", metavar="TYPE", help="Only of this event type; * is a glob.")
 @click.option("--center", metavar="ID", help="Only of this centre.")
+@_guest_option
 @click.option("--reason", metavar="REASON", help="Only for this reason, e.g. refused or exhausted.")
 @click.option("--channel", metavar="NAME", help="Only this channel.")
 @click.option(
@@ -142,6 +163,7 @@ def deliveries() -> None:
 def deliveries_list(
     event_type: str | None,
     center: str | None,
+    guest: Wanted | None,
     reason: str | None,
     channel: str | None,
     state: str | None,
@@ -153,7 +175,14 @@ def deliveries_list(
     """List deliveries, newest first."""
     config = load_or_exit(config_path).config
     rows = open_or_exit(config).deliveries(
-        type=event_type, center=center, reason=reason, channel=channel, state=state, since=since, most=most
+        type=event_type,
+        center=center,
+        reason=reason,
+        channel=channel,
+        state=state,
+        since=since,
+        wanted=guest,
+        most=most,
     )
     _show(rows, as_json, _delivery_json, _delivery_line(config))
 

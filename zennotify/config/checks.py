@@ -40,7 +40,6 @@ _NETWORK_FUSE: Final = frozenset(("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", 
 #: Settings whose feature comes in a later version.
 _LATER: Final = (
     ("server", "public_url"),
-    ("store", "keep", "facts"),
     ("centers",),
     ("zenoti_api",),
 )

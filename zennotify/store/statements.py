@@ -215,6 +215,12 @@ SAVE_FACT = Prepared(
     for_engine={"postgresql": _save_fact(postgresql.insert(facts))},
 )
 
+REWRITE_FACT = Prepared(
+    update(facts).where(facts.c.thing == bindparam("of_thing")).values(lessons=bindparam("left")),
+    "left",
+    "of_thing",
+)
+
 # --- deliveries -------------------------------------------------------------------------------------------
 
 LAST_DELIVERY = Prepared(select(func.max(deliveries.c.seq)))
