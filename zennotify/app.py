@@ -316,11 +316,13 @@ class App:
             raise ControlError(str(error)) from error
 
     async def _on_forgotten(self, _arguments: dict[str, Any]) -> dict[str, Any]:
-        logger.info("a guest was forgotten")
         try:
-            return {"is_empty": await self._store.writer.empty_log()}
+            is_empty = await self._store.writer.empty_log()
         except StoreUnavailable as error:
             raise ControlError(str(error)) from error
+        if is_empty:
+            logger.info("a guest was forgotten")
+        return {"is_empty": is_empty}
 
     async def _writer_problem(self) -> str | None:
         try:

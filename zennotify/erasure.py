@@ -64,9 +64,8 @@ class Found:
     waiting: int = 0
 
 
-def find(reader: Reader, guest_id: str, class_times: Zone, progress: Progress) -> Found:
-    """Return what there is of a guest; raises ValueError for what is no id."""
-    own = Belongings(guest_id)
+def find(reader: Reader, own: Belongings, class_times: Zone, progress: Progress) -> Found:
+    """Return what there is of a guest; `own` has read nothing yet."""
     found = Found(own.guest)
     have_facts: set[Key] = set()
     before: tuple[int, ...] | None = None

@@ -190,6 +190,27 @@ async def test_a_running_daemon_erases_in_parts(
     assert len(types()) == 4  # this daemon erased nothing, and neither did the command
 
 
+async def test_where_nothing_is_left_the_log_is_emptied_all_the_same(folder: Path) -> None:
+    asked: list[str] = []
+
+    async def forget(_arguments: dict[str, Any]) -> dict[str, Any]:
+        asked.append("forget")
+        return {}
+
+    async def finish(_arguments: dict[str, Any]) -> dict[str, Any]:
+        asked.append("finish")
+        return {"is_empty": len(asked) > 2}
+
+    server = ControlServer({"forget": forget, "forget/finish": finish})
+    await server.start(Address(path=folder / "zennotify.sock"))
+    try:
+        done = await asyncio.to_thread(run, "forget", "nobody", "--yes")
+    finally:
+        await server.stop()
+    assert (done.exit_code, done.stderr) == (0, NOTHING)
+    assert asked == ["forget", "finish", "finish"]
+
+
 async def test_a_daemon_that_says_no_is_quoted(folder: Path) -> None:
     async def refuse(_arguments: dict[str, Any]) -> dict[str, Any]:
         raise ControlError("the store cannot be used now")

@@ -15,10 +15,10 @@ from zennotify.cli.progress import shown_progress
 from zennotify.cli.project import config_option, fail, json_option, load_or_exit, open_or_exit
 from zennotify.config import Config
 from zennotify.core.model import Zone
-from zennotify.erasure import Found, Part, erase, find, last_parts, parts
-from zennotify.errors import ControlError, StoreError
+from zennotify.erasure import Found, Part, Progress, erase, find, last_parts, parts
 from zennotify.store import Store
 from zennotify.web.control import NoDaemon, ask
+from zennotify.zenoti.belongings import Belongings
 
 #: A part is small, but the daemon may wait for its disk.
 _PATIENCE = 30.0
@@ -26,6 +26,7 @@ _PATIENCE = 30.0
 _TRIES = 20
 #: What is counted.
 _KINDS = ("events", "messages", "cancelled", "texts", "facts", "windows", "quarantine", "left")
+_NOTHING = "nothing is known of a guest with this id: there is nothing to erase"
 _OUT_OF_REACH = (
     "What was sent to Slack, mail or SMS, and backups of the store, are out of reach.  A next event of this guest"
     " teaches zennotify about the guest again; what the guest opted out of is forgotten, too."
@@ -56,41 +57,46 @@ def forget(guest_id: str, yes: bool, config_path: Path, as_json: bool) -> None:
     zennotify about the guest again.  SQLite overwrites what is erased; PostgreSQL does so at its next vacuum.
     """
     config = load_or_exit(config_path).config
-    found = _find(config, guest_id)
-    if not found.is_known:
-        if as_json:
-            _say(Counter(), as_json)
-        click.echo("nothing is known of a guest with this id: there is nothing to erase", err=True)
-        return
-    if not yes:
+    found = _find(config, _belongings(guest_id))
+    if found.is_known and not yes:
         click.confirm(f"{_intention(found)}\nErase this guest?", abort=True, err=True)
     with _holder(config, found) as holder, shown_progress("erasing") as progress:
-        erased: Counter[str] = Counter()
-        for part in parts(found):
-            erased.update(holder.erase(part))
-            progress("rows", erased.total())
-        for part in last_parts(found) if not erased["left"] else ():
-            erased.update(holder.erase(part))
+        erased = _erase(found, holder, progress)
+        # Also where nothing is left to erase: an earlier run may not have come so far.
         is_empty = any(holder.empty_log() for _ in range(_TRIES))
-    if not as_json:
-        click.echo("erased:")
-    _say(erased, as_json)
-    click.echo(_OUT_OF_REACH, err=True)
+    if as_json or found.is_known:
+        _say(erased, as_json)
+    click.echo(_OUT_OF_REACH if found.is_known else _NOTHING, err=True)
     if erased["left"]:
         fail(f"{_count(erased['left'], 'event')} just being decided or sent stayed: run the command again")
     if not is_empty:
         fail("somebody reads the store, so that old copies stay in its log for now: run the command again")
 
 
-def _find(config: Config, guest_id: str) -> Found:
+def _belongings(guest_id: str) -> Belongings:
+    try:
+        return Belongings(guest_id)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="GUEST_ID") from error
+
+
+def _find(config: Config, own: Belongings) -> Found:
     reader = open_or_exit(config)
     try:
         with shown_progress("reading") as progress:
-            return find(reader, guest_id, Zone(config.class_times), progress)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="GUEST_ID") from error
+            return find(reader, own, Zone(config.class_times), progress)
     finally:
         reader.close()
+
+
+def _erase(found: Found, holder: _Holder, progress: Progress) -> Counter[str]:
+    erased: Counter[str] = Counter()
+    for part in parts(found):
+        erased.update(holder.erase(part))
+        progress("rows", erased.total())
+    for part in last_parts(found) if not erased["left"] else ():
+        erased.update(holder.erase(part))
+    return erased
 
 
 @contextmanager
@@ -99,28 +105,21 @@ def _holder(config: Config, found: Found) -> Iterator[_Holder]:
     control = config.admin.control.path or Path()
 
     def asked(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return ask(control, name, arguments, _PATIENCE)
-        except NoDaemon:
-            raise
-        except ControlError as error:
-            fail(str(error))
+        return ask(control, name, arguments, _PATIENCE)
 
     try:
         asked("forget", {"guest": found.guest})  # nothing yet: whether there is a daemon
     except NoDaemon:
-        try:
-            store = Store.open(config.store.url)
-        except StoreError as error:
-            fail(str(error))
-        try:
-            yield _Holder(lambda part: store.write(erase, part, alone=True), store.empty_log)
-        finally:
-            store.close()
+        store = Store.open(config.store.url)
+    else:
+        yield _Holder(
+            lambda part: asked("forget", part._asdict()), lambda: bool(asked("forget/finish", {})["is_empty"])
+        )
         return
-    yield _Holder(
-        lambda part: asked("forget", part._asdict()), lambda: bool(asked("forget/finish", {})["is_empty"])
-    )
+    try:
+        yield _Holder(lambda part: store.write(erase, part, alone=True), store.empty_log)
+    finally:
+        store.close()
 
 
 def _intention(found: Found) -> str:
@@ -136,6 +135,7 @@ def _say(erased: Counter[str], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([{"kind": kind, "count": erased[kind]} for kind in _KINDS], indent=2))
         return
+    click.echo("erased:")
     not_sent = f", {erased['cancelled']} of which waited and will not be sent" if erased["cancelled"] else ""
     click.echo(f"{_count(erased['events'], 'event')} with {_count(erased['messages'], 'message')}{not_sent}")
     click.echo(f"the texts of {_count(erased['texts'], 'other message')}")

@@ -11,16 +11,22 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from zennotify.cli.project import config_option, fail, json_option, load_or_exit, open_or_exit
+from zennotify.cli.project import (
+    config_option,
+    fail,
+    json_option,
+    load_or_exit,
+    open_or_exit,
+    since_option,
+)
 from zennotify.clock import SystemClock
 from zennotify.config import Config
 from zennotify.core.model import Reason
 from zennotify.errors import ControlError, StoreError
 from zennotify.store import Store
-from zennotify.store.reading import DeliveryView, EventView, QuarantineView, Wanted
+from zennotify.store.reading import BodyFilter, DeliveryView, EventView, QuarantineView
 from zennotify.store.transaction import Transaction
 from zennotify.web.control import NoDaemon, ask
-from zennotify.yamlfile import parse_duration
 from zennotify.zenoti.mention import Mention
 
 _PATIENCE = 10.0
@@ -36,21 +42,7 @@ class _ListByDefault(click.Group):
         return super().parse_args(ctx, args)
 
 
-def _since(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        return SystemClock().now() - parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-_since_option = click.option(
-    "--since", callback=_since, metavar="DURATION", help="Only the last 90s, 15m, 24h, 30d."
-)
-
-
-def _guest(_context: click.Context, _option: click.Parameter, value: str | None) -> Wanted | None:
+def _guest(_context: click.Context, _option: click.Parameter, value: str | None) -> BodyFilter | None:
     if value is None:
         return None
     if not value.strip():
@@ -62,8 +54,8 @@ _guest_option = click.option(
     "--guest",
     callback=_guest,
     metavar="ID",
-    help="Only events that name this guest.  There is no index for it: all are read, the newest first, until"
-    " --limit are found; --since makes it quick.",
+    help="Only what names this guest, and not only a booking of the guest.  There is no index: all events are"
+    " read, the newest first, until --limit are found; --since makes it quick.",
 )
 _most_option = click.option(
     "--limit",
@@ -90,14 +82,14 @@ def events() -> None:
     help="Only with a decision for this reason.",
 )
 @click.option("--quarantine", is_flag=True, help="Bodies that could not become events, instead.")
-@_since_option
+@since_option
 @_most_option
 @config_option
 @json_option
 def events_list(
     event_type: str | None,
     center: str | None,
-    guest: Wanted | None,
+    guest: BodyFilter | None,
     reason: str | None,
     quarantine: bool,
     since: datetime | None,
@@ -156,14 +148,14 @@ def deliveries() -> None:
     type=click.Choice(["pending", "sending", "delivered", "dead", "cancelled"]),
     help="Only in this state.",
 )
-@_since_option
+@since_option
 @_most_option
 @config_option
 @json_option
 def deliveries_list(
     event_type: str | None,
     center: str | None,
-    guest: Wanted | None,
+    guest: BodyFilter | None,
     reason: str | None,
     channel: str | None,
     state: str | None,

@@ -129,7 +129,7 @@ def _begins(column: ColumnElement[str], beginning: str) -> tuple[ColumnElement[b
 
 
 #: Says whether an event's body is one that is looked for.
-Wanted = Callable[[bytes], bool]
+BodyFilter = Callable[[bytes], bool]
 
 _SLACK = timedelta(days=1)
 #: Rows that are read at a time where all are looked through: a body may have a megabyte.
@@ -161,7 +161,7 @@ class Reader:
         center: str | None = None,
         since: datetime | None = None,
         reason: str | None = None,
-        wanted: Wanted | None = None,
+        wanted: BodyFilter | None = None,
         most: int = 50,
     ) -> list[EventView]:
         """Return events, newest first; `type` is compared without case, `*` is a glob."""
@@ -193,7 +193,7 @@ class Reader:
         channel: str | None = None,
         state: str | None = None,
         since: datetime | None = None,
-        wanted: Wanted | None = None,
+        wanted: BodyFilter | None = None,
         most: int = 50,
     ) -> list[DeliveryView]:
         """Return deliveries, newest first; `wanted` is asked of their events."""
@@ -298,6 +298,15 @@ class Reader:
             thing = page[-1].thing
             yield [(thing, lessons) for thing, lessons in page]
 
+    def count_decisions(self, since: datetime | None = None) -> dict[tuple[str, str], int]:
+        """Return how many decisions there are, by rule and reason."""
+        query = select(decisions.c.rule, decisions.c.reason, func.count().label("made"))
+        if since is not None:
+            of_these = select(events.c.seq).where(*_young(events.c.seq, events.c.received_at, since))
+            query = query.where(decisions.c.event.in_(of_these))
+        rows = self._all(query.group_by(decisions.c.rule, decisions.c.reason))
+        return {(row.rule, row.reason): row.made for row in rows}
+
     def windows_with(self, text: str) -> list[WindowKey]:
         """Return the windows whose key contains a text, in whatever case."""
         query = select(windows.c.rule, windows.c.stage, windows.c.key).where(_contains(windows.c.key, text))
@@ -351,7 +360,7 @@ class Reader:
             return connection.execute(query, parameters).all()
 
     def _newest(
-        self, query: Select[Any], number: ColumnElement[int], wanted: Wanted | None, most: int
+        self, query: Select[Any], number: ColumnElement[int], wanted: BodyFilter | None, most: int
     ) -> Sequence[Any]:
         """Return the newest rows; those that are wanted are looked for in all of them, a page at a time."""
         if wanted is None:
