@@ -69,8 +69,8 @@ class _Batch:
 
     decided: list[_Decided] = field(default_factory=list)
     windows: dict[WindowKey, Window] = field(default_factory=dict)
-    #: Things by key, as they are known now.
-    facts: dict[str, str] = field(default_factory=dict)
+    #: What has been learned, as it is kept (facts.written).
+    facts: str | None = None
     #: Whether the store has more undecided events than were read back.
     has_more: bool = False
     #: Whether events were left for the next transaction, because these took long.
@@ -275,7 +275,7 @@ class Decider:
 
 def _keep_decided(transaction: Transaction, rules_hash: str, batch: _Batch) -> None:
     transaction.save_windows(batch.windows)
-    if batch.facts:
+    if batch.facts is not None and batch.decided:
         seen = max(one.undecided.event.received_at for one in batch.decided)
         transaction.save_facts(batch.facts, seen)
     decisions: list[NewDecision] = []

@@ -187,10 +187,9 @@ class Transaction:
         rows = sql.FACTS.all(self._connection, json.dumps(list(things)))
         return {row.thing: row.lessons for row in rows}
 
-    def save_facts(self, learned: Mapping[str, str], seen: datetime) -> None:
-        """Keep what is known of things now."""
-        at = to_micros(seen)
-        sql.SAVE_FACT.many(self._connection, [(thing, lessons, at) for thing, lessons in learned.items()])
+    def save_facts(self, learned: str, seen: datetime) -> None:
+        """Keep what is known of things now: one JSON object of lists, by thing."""
+        sql.SAVE_FACTS.many(self._connection, [(to_micros(seen), learned)])
 
     # --- deliveries ---------------------------------------------------------------------------------------
 

@@ -12,13 +12,10 @@ from typing import Any
 from zennotify.core.model import Event, Zone
 from zennotify.zenoti import facts
 from zennotify.zenoti.facts import Key, Lessons
-from zennotify.zenoti.things import POINTERS, Things
+from zennotify.zenoti.things import Things
 
 #: Returns the JSON of those things that are kept.
 Read = Callable[[Collection[Key]], Mapping[Key, str]]
-#: How far a thing may be from the event: an invoice names its booking, which names its guest.
-_HOPS = 3
-_POINTING = {other for others in POINTERS.values() for other in others}
 
 
 class Memory:
@@ -33,14 +30,10 @@ class Memory:
         self._changed: set[Key] = set()
 
     def prepare(self, keys: Iterable[Key]) -> None:
-        """Read what is known of these things, and of the things that those point to."""
-        wanted = set(keys)
-        for _ in range(_HOPS):
-            wanted -= self._known.keys()
-            if not wanted:
-                return
+        """Read at once what is known of these things; of others it is read when somebody asks."""
+        wanted = set(keys) - self._known.keys()
+        if wanted:
             self._fetch(wanted)
-            wanted = {pointer for key in wanted for pointer in self._pointers(key)}
 
     def recall(self, kind: str, id_: Any) -> Mapping[str, Any]:
         """Return what is known of a thing, with values that carry their meaning."""
@@ -57,23 +50,19 @@ class Memory:
     def learn(self, event: Event, things: Things, keys: Mapping[str, Key], at: int | None) -> None:
         """Learn what an event teaches of its things; `at` is its time in microseconds since 1970."""
         for key, lesson in facts.teaches(event, things, keys, at):
-            self._known[key] = facts.learn(self._known.get(key, ()), lesson)
+            known = self._known.get(key)
+            self._known[key] = facts.learn(known, lesson) if known else [lesson]
             self._values.pop(key, None)
             self._changed.add(key)
 
-    def changes(self) -> dict[Key, str]:
-        """Return what has changed, as it is kept."""
-        return {key: facts.written(self._known[key]) for key in self._changed}
+    def changes(self) -> str | None:
+        """Return the things that have changed, as they are kept (facts.written); None where nothing has."""
+        if not self._changed:
+            return None
+        # In the order of their keys, so that neighbours are written together.
+        return facts.written({key: self._known[key] for key in sorted(self._changed)})
 
     def _fetch(self, keys: Collection[Key]) -> None:
         found = self._read(keys)
         for key in keys:
             self._known[key] = facts.read(found[key]) if key in found else []
-
-    def _pointers(self, key: Key) -> Iterable[Key]:
-        if key.partition(" ")[0] in _POINTING:
-            for lesson in self._known[key]:
-                for field in POINTERS.keys() & lesson.values.keys():
-                    pointer = facts.key_of(field, lesson.values[field])
-                    if pointer is not None:
-                        yield pointer
