@@ -514,7 +514,7 @@ CASES: Final = (
         (VISITED,),
         "Low rating in Bellevue",
         (
-            "Rated by **Nora Field**: **3**.\n"
+            "Rating by **Nora Field**: **3**.\n"
             "Visit: Thu, Jul 25, 9:15 AM, with DebashisTest TripathyTest.\n"
             "Tags: ambience, check-in, check-out, cleanliness, safety standards.\n"
             "Comment: “feedback”\n\n"
@@ -530,7 +530,7 @@ CASES: Final = (
         (),
         "Low rating",
         (
-            "Rated by **a guest**: **3**.\n"
+            "Rating by **a guest**: **3**.\n"
             "Tags: ambience, check-in, check-out, cleanliness, safety standards.\n"
             "Comment: “feedback”\n\n"
             "Call the guest today."
@@ -544,7 +544,7 @@ CASES: Final = (
         {"rating_value": 1, "comments": None, "guest_feedback_tags": None},
         (),
         "Low rating",
-        ("Rated by **a guest**: **1**.\n\nCall the guest today."),
+        ("Rating by **a guest**: **1**.\n\nCall the guest today."),
         "Low rating by a guest: 1. Call the guest today.",
     ),
     Case(
@@ -555,7 +555,7 @@ CASES: Final = (
         (VISITED,),
         "Low rating in Bellevue",
         (
-            "Rated by **Nora Field**: **service 3, therapist 5, ambience 1, cleanliness 2**.\n"
+            "Rating by **Nora Field**: **service 3, therapist 5, ambience 1, cleanliness 2**.\n"
             "Visit: Thu, Jul 25, 9:15 AM, with DebashisTest TripathyTest.\n"
             "Comment: “feedback”\n\n"
             "Call the guest today."
@@ -573,7 +573,7 @@ CASES: Final = (
         },
         (),
         "Low rating",
-        ("Rated by **a guest**: **therapist 2**.\n\nCall the guest today."),
+        ("Rating by **a guest**: **therapist 2**.\n\nCall the guest today."),
         "Low rating by a guest: therapist 2. Call the guest today.",
     ),
     Case(
