@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from zennotify.core.model import CenterTime, Code, Event, TimeText, UtcTime, Zone
 from zennotify.zenoti.codes import APPOINTMENT_GROUP_STATUS, PACKAGE_STATUS
-from zennotify.zenoti.things import FIELDS, Things
+from zennotify.zenoti.things import Things
 
 #: Names a thing: its kind and its id, in lower case (Zenoti writes some in upper case), with a blank between them.
 Key = str
@@ -29,6 +29,11 @@ _MOST_SERVICES: Final = 50
 _LONGEST: Final = 10_000
 #: What a thing's facts usually take; where a batch takes more, each is looked at.
 _USUAL: Final = 2_000
+#: What these events say of a person; what guests want to hear is told by others.
+_WRITTEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "guest": ("name", "first_name", "last_name", "email", "phone"),
+    "employee": ("name",),
+}
 #: What only the booking's own events say as a whole.
 _WHOLE_GROUP: Final = ("services", "start", "end", "start_in_center")
 #: Families whose null or empty field says that there is nothing; elsewhere it says only that it was left out.
@@ -86,8 +91,8 @@ def teaches(
             if "guest" in keys and event_type.startswith("class.booking."):
                 # The guest is booked for the class, or is not any more.
                 values[keys["guest"]] = event_type.endswith((".created", ".approved", ".noshow"))
-        elif event_type in _WHOLE and event_type.startswith(kind):
-            values |= {field: None for field in FIELDS[kind] if field not in things[kind]}
+        elif event_type in _WHOLE and kind in _WRITTEN and event_type.startswith(kind):
+            values |= {field: None for field in _WRITTEN[kind] if field not in things[kind]}
         if values:
             lessons.append((key, Lesson(stamp, event.id, values)))
     return lessons

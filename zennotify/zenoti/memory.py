@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from zennotify.core.center import NOT_LISTED, Centers
 from zennotify.core.model import Event, Zone
-from zennotify.zenoti import facts
+from zennotify.zenoti import facts, offset
 from zennotify.zenoti.facts import Key, Lessons
-from zennotify.zenoti.things import Things
+from zennotify.zenoti.things import Things, things_of
 
 #: Returns the JSON of those things that are kept.
 Read = Callable[[Collection[Key]], Mapping[Key, str]]
@@ -21,13 +22,27 @@ Read = Callable[[Collection[Key]], Mapping[Key, str]]
 class Memory:
     """What is known of things."""
 
-    def __init__(self, read: Read, class_times: Zone) -> None:
+    def __init__(self, read: Read, class_times: Zone, centers: Centers = NOT_LISTED) -> None:
+        """Take the way to what is kept; of a centre whose zone `centers` know, no offset is learned."""
         self._read = read
         self._class_times = class_times
+        self._centers = centers
         self._known: dict[Key, Lessons] = {}
         self._values: dict[Key, Mapping[str, Any]] = {}
         #: The things that have been learned about.
         self._changed: set[Key] = set()
+
+    def things_of(self, event: Event) -> Things:
+        """Return what an event says of each thing, and of its centre's clock where centers.yaml does not."""
+        things = things_of(event)
+        group, center = things.get("group"), things.get("center")
+        if group and center and "start_in_center" in group:
+            listed = self._centers.get(center.get("id"))
+            if listed is None or listed.time_zone is None:
+                said = offset.said(center.get("id"), group.get("start"), group["start_in_center"])
+                if said:
+                    things[offset.KIND] = said
+        return things
 
     def prepare(self, keys: Iterable[Key]) -> None:
         """Read at once what is known of these things; of others it is read when somebody asks."""
