@@ -75,7 +75,10 @@ def _centers(_id: Any, document: Data, _class_times: Zone) -> _Pairs | None:
     centers = document.get("centers")
     if not isinstance(centers, list):
         return None
-    return ((key_of("center", center.get("id")), _center(center)) for center in map(_mapping, centers))
+    return (
+        (key_of("center", _pointer("center", center.get("id"))), _center(center))
+        for center in map(_mapping, centers)
+    )
 
 
 def _center(center: Data) -> Said:
@@ -205,7 +208,9 @@ def _mapping(value: Any) -> Data:
 def _pointer(kind: str, value: Any) -> Any:
     """Return an id as sent, or None for what is none: 00000000-0000-0000-0000-000000000000 is nobody."""
     key = key_of(kind, value)
-    return value if key is not None and key[len(kind) :].strip(" 0-") else None
+    if key is None or _BAD_CHARACTER.search(key) or not key[len(kind) :].strip(" 0-"):
+        return None
+    return value
 
 
 def _text(value: Any) -> str | None:

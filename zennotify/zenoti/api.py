@@ -83,6 +83,7 @@ class ZenotiApi:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(),  # none: a look-up has one deadline for all that it does
             auto_decompress=False,
+            middlewares=[_once],
             # Not `trust_env`, which reads ~/.netrc too.
             proxy=_proxy(self._base_url),
         )
@@ -163,9 +164,9 @@ class ZenotiApi:
             self._count(Verdict.FAILED)
             answer = _LATE
         self._learn(call, wanted, answer)
-        level = logging.INFO if answer.verdict in {Verdict.OK, Verdict.NOT_FOUND} else logging.WARNING
-        id_ = quote(str(wanted.id))
-        _log.log(level, "api %s=%s %s %s", wanted.kind, id_, answer.verdict, answer.reason)
+        level = logging.WARNING if answer.verdict in {Verdict.REFUSED, Verdict.FAILED} else logging.INFO
+        said = f"{answer.verdict}: {answer.reason}" if answer.reason else answer.verdict
+        _log.log(level, "api %s=%s %s", wanted.kind, quote(str(wanted.id)), said)
         return answer
 
     async def _pages(self, wanted: Wanted, until: datetime) -> Answer:
@@ -220,6 +221,20 @@ class ZenotiApi:
         if body is None:
             return failed("Zenoti's API answered with more than 1 MiB")
         return lookup.judge(wanted, page, response.status, body, self._class_times)
+
+
+class _BrokenOffError(aiohttp.ClientError):
+    """A connection ended before the answer did."""
+
+
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send a call once: aiohttp sends it again by itself after some errors, which nobody would count."""
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokenOffError from error
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes | None:
