@@ -39,6 +39,7 @@ def centers(*found: Any, **more: Any) -> dict[str, Any]:
     ("wanted", "path"),
     [
         (GUEST, "/v1/guests/G1"),
+        (Wanted("guest", " G1 "), "/v1/guests/G1"),
         (EMPLOYEE, "/v1/employees/e1"),
         (INVOICE, "/v1/invoices/i1?expand=InvoiceItems"),
         (CENTER, "/v1/centers?page=1&size=100"),

@@ -68,7 +68,7 @@ def failed(reason: str, *, passing: bool = False) -> Answer:
 
 def target(wanted: Wanted, page: int = 1) -> str:
     """Return path and query of the call for a thing."""
-    id_ = quote(str(wanted.id), safe="")
+    id_ = quote(str(wanted.id).strip(), safe="")
     match wanted.kind:
         case "center":
             return "/v1/centers?" + urlencode({"page": page, "size": answers.PAGE_SIZE})
