@@ -75,7 +75,8 @@ def _known(**fields: Any) -> Said:
     return {name: value for name, value in fields.items() if value is not None and value != ""}
 
 
-def _name(first: Any, last: Any) -> str | None:
+def full_name(first: Any, last: Any) -> str | None:
+    """Return a person's name from its parts, or None where there is none."""
     if isinstance(first, str) and isinstance(last, str):
         return f"{first.strip()} {last.strip()}".strip() or None
     return (first if isinstance(first, str) else last if isinstance(last, str) else "").strip() or None
@@ -83,7 +84,7 @@ def _name(first: Any, last: Any) -> str | None:
 
 def _person(person: Data, id_: Any, **more: Any) -> Said:
     first, last = person.get("first_name"), person.get("last_name")
-    return _known(id=id_, name=_name(first, last), first_name=first, last_name=last, **more)
+    return _known(id=id_, name=full_name(first, last), first_name=first, last_name=last, **more)
 
 
 def _phone(value: Any) -> str | None:
