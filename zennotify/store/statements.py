@@ -273,6 +273,7 @@ CLAIM = Prepared(
         deliveries.c.rule_set,
         deliveries.c.held_back,
         deliveries.c.attempts,
+        deliveries.c.recipient,
         deliveries.c.title,
         deliveries.c.message,
         deliveries.c.due,
@@ -282,6 +283,18 @@ CLAIM = Prepared(
     "wanted_channel",
     "now",
     "most",
+)
+HASTEN = Prepared(
+    update(deliveries)
+    .where(
+        is_in(deliveries.c.seq, numbers("numbers")),
+        deliveries.c.state == PENDING,
+        deliveries.c.due > bindparam("now"),
+    )
+    .values(due=bindparam("at")),
+    "at",
+    "numbers",
+    "now",
 )
 NEXT_DUE = Prepared(
     select(func.min(deliveries.c.due)).where(

@@ -201,10 +201,10 @@ class Transaction:
         [(last,)] = sql.LAST_DELIVERY.all(self._connection)
         return max((last or 0) + 1, to_micros(now) // _MICROSECONDS)
 
-    def add_deliveries(self, new: Sequence[NewDelivery]) -> list[str]:
-        """Keep deliveries, pending; return their ids."""
+    def add_deliveries(self, new: Sequence[NewDelivery]) -> range:
+        """Keep deliveries, pending; return their numbers."""
         if not new:
-            return []
+            return range(0)
         first = self.next_number(new[0].created)
         sql.ADD_DELIVERY.many(
             self._connection,
@@ -215,7 +215,7 @@ class Transaction:
                     item.window,
                     item.rule,
                     item.channel,
-                    "",
+                    item.recipient,
                     0,
                     item.rule_set,
                     item.held_back,
@@ -230,7 +230,12 @@ class Transaction:
                 for number, item in enumerate(new, first)
             ],
         )
-        return [delivery_id(number) for number in range(first, first + len(new))]
+        return range(first, first + len(new))
+
+    def hasten(self, numbers: Collection[int], now: datetime) -> None:
+        """Make deliveries due now that wait for later."""
+        at = to_micros(now)
+        sql.HASTEN.many(self._connection, [(at, json.dumps(list(numbers)), at)])
 
     def claim(self, channel: str, most: int, lease: str, now: datetime, until: datetime) -> list[Claimed]:
         """Take the oldest due deliveries of a channel; nobody else gets them before `until`."""
@@ -248,6 +253,7 @@ class Transaction:
                 rule_set=row.rule_set,
                 held_back=row.held_back,
                 attempts=row.attempts,
+                recipient=row.recipient,
                 lease=lease,
                 title=row.title,
                 message=row.message,

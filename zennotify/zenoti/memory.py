@@ -12,7 +12,7 @@ from typing import Any
 from zennotify.core.center import NOT_LISTED, Centers
 from zennotify.core.model import Event, Zone
 from zennotify.zenoti import facts, offset
-from zennotify.zenoti.facts import Key, Lessons
+from zennotify.zenoti.facts import Key, Lesson, Lessons
 from zennotify.zenoti.things import Things, things_of
 
 #: Returns the JSON of those things that are kept.
@@ -30,7 +30,7 @@ class Memory:
         self._known: dict[Key, Lessons] = {}
         self._values: dict[Key, Mapping[str, Any]] = {}
         #: The things that have been learned about.
-        self._changed: set[Key] = set()
+        self.changed: set[Key] = set()
 
     def things_of(self, event: Event) -> Things:
         """Return what an event says of each thing, and of its centre's clock where centers.yaml does not."""
@@ -65,17 +65,25 @@ class Memory:
     def learn(self, event: Event, things: Things, keys: Mapping[str, Key], at: int | None) -> None:
         """Learn what an event teaches of its things; `at` is its time in microseconds since 1970."""
         for key, lesson in facts.teaches(event, things, keys, at):
-            known = self._known.get(key)
-            self._known[key] = facts.learn(known, lesson) if known else [lesson]
-            self._values.pop(key, None)
-            self._changed.add(key)
+            self._add(key, lesson)
+
+    def teach(self, lessons: Mapping[Key, Lesson]) -> None:
+        """Learn what was found elsewhere."""
+        for key, lesson in lessons.items():
+            self._add(key, lesson)
 
     def changes(self) -> str | None:
         """Return the things that have changed, as they are kept (facts.written); None where nothing has."""
-        if not self._changed:
+        if not self.changed:
             return None
         # In the order of their keys, so that neighbours are written together.
-        return facts.written({key: self._known[key] for key in sorted(self._changed)})
+        return facts.written({key: self._known[key] for key in sorted(self.changed)})
+
+    def _add(self, key: Key, lesson: Lesson) -> None:
+        known = self._known.get(key)
+        self._known[key] = facts.learn(known, lesson) if known else [lesson]
+        self._values.pop(key, None)
+        self.changed.add(key)
 
     def _fetch(self, keys: Collection[Key]) -> None:
         found = self._read(keys)

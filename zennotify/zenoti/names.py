@@ -6,13 +6,14 @@ facts, when a rule or a template asks for it; what nobody knows is None.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from zennotify.core.center import NOT_LISTED, Center, Centers
 from zennotify.core.model import Event, Placeholder
 from zennotify.zenoti import offset
+from zennotify.zenoti.facts import Key, key_of
 from zennotify.zenoti.things import FIELDS, POINTERS, Things, things_of
 
 Data = Mapping[str, Any]
@@ -112,6 +113,30 @@ class Names(dict[str, Any]):
             if id_ is not None:
                 break
         return id_
+
+    def sources(self, kind: str, seen: frozenset[str] = frozenset()) -> set[Key]:
+        """Return the keys of the things that may teach something of a thing: its own, and those that may name it."""
+        id_ = self.said(kind).get("id")
+        key = key_of(kind, id_)
+        if key is not None:
+            return {key}
+        others = (other for other in POINTERS[kind] if other not in seen)
+        return {key for other in others for key in self.sources(other, seen | {kind})}
+
+    def unknown(self, wants: Collection[tuple[str, str]]) -> list[str]:
+        """Return the kinds of things of which nothing is known that is wanted."""
+        kinds = dict.fromkeys(kind for kind, _ in sorted(wants))
+        known = {kind for kind, field in wants if field != "id" and self[kind][field] is not None}
+        return [kind for kind in kinds if kind not in known]
+
+    def awaited(self, wants: Collection[tuple[str, str]]) -> tuple[Key, ...]:
+        """Return the things that may still teach what is wanted and unknown, by their keys."""
+        return tuple(sorted({key for kind in self.unknown(wants) for key in self.sources(kind)}))
+
+    def renew(self) -> None:
+        """Look everything up anew, for more has been learned."""
+        for kind in FIELDS:
+            self.pop(kind, None)
 
 
 class Thing(Mapping[str, Any]):

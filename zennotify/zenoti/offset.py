@@ -1,8 +1,8 @@
 """How far is a centre's clock from UTC?  Learned from bookings, for centres that centers.yaml does not know.
 
 An AppointmentGroup event says one moment twice, in UTC and by the centre's clock (inferred from the samples).  The
-difference holds around that day only: nothing says when the clocks change.  It is kept as a fact, one for each centre and
-week, with a field for each day.  Pure; memory.py learns it, names.py asks for it.
+difference holds around that day only: nothing says when the clocks change.  It is kept as a fact, one for each centre
+and week, with a field for each day.  Pure; memory.py learns it, names.py asks for it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ def said(center: Any, start: Any, start_in_center: Any) -> Said:
     return {"id": f"{center} {day // NEAR}", str(day): minutes}
 
 
-def near(
-    recall: Callable[[str, Any], Mapping[str, Any]], center: Any, moment: datetime
-) -> timedelta | None:
+def near(recall: Callable[[str, Any], Mapping[str, Any]], center: Any, moment: datetime) -> timedelta | None:
     """Return the offset of the day nearest to a moment, at most seven days away; None where none is known."""
     day = moment.toordinal()
     week = day // NEAR
