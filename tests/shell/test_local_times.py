@@ -104,7 +104,9 @@ def taught(*bookings: tuple[str, str]) -> dict[str, str]:
         things = memory.things_of(event)
         memory.prepare(facts.keys_of(things).values())
         memory.learn(event, things, facts.keys_of(things), number)
-        kept |= {key: json.dumps(lessons) for key, lessons in json.loads(memory.changes() or "{}").items()}
+        kept.update(
+            {key: json.dumps(lessons) for key, lessons in json.loads(memory.changes() or "{}").items()}
+        )
     return kept
 
 
