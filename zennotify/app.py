@@ -61,6 +61,7 @@ def surroundings(config: Config, forms: Mapping[str, Form]) -> Surroundings:
     return Surroundings(
         rules=config.rules,
         templates=config.templates,
+        centers=config.centers,
         channels=forms,
         time_zone=config.time_zone,
         locale=config.locale,

@@ -49,6 +49,7 @@ class Surroundings:
 
     rules: Path
     templates: Path
+    centers: Path
     channels: Mapping[str, Form]
     time_zone: str
     locale: str
@@ -57,7 +58,7 @@ class Surroundings:
     guests: Mapping[str, GuestChannel] = field(default_factory=dict)
 
     def compile(self, sources: Sources, *, past: bool = False) -> CompiledRules:
-        """Compile rules and templates; raises ConfigError with all problems.
+        """Compile rules, templates and centres; raises ConfigError with all problems.
 
         A set of the `past` may name channels that are no more: what it decided still has to be written.
         """
@@ -72,7 +73,7 @@ class Surroundings:
 
     def read(self) -> tuple[Sources, CompiledRules]:
         """Read and compile the files; raises ConfigError with all problems."""
-        sources = read_sources(self.rules, self.templates)
+        sources = read_sources(self.rules, self.templates, self.centers)
         return sources, self.compile(sources)
 
 
@@ -122,7 +123,7 @@ class Rulebook:
         except ConfigError as error:
             self._refuse(error)
             raise
-        kept = json.dumps({"rules": dict(sources.rules), "templates": dict(sources.templates)})
+        kept = _kept(sources)
         await self._writer.call(Transaction.save_rule_set, sources.hash, kept, self._clock.now())
         self._compiled = compiled
         self.problem = None
@@ -208,6 +209,12 @@ class Rulebook:
         return self._surroundings.compile(_sources(sources), past=True)
 
 
+def _kept(sources: Sources) -> str:
+    texts = {"rules": dict(sources.rules), "templates": dict(sources.templates), "centers": sources.centers}
+    return json.dumps(texts)
+
+
 def _sources(kept: str) -> Sources:
     texts = json.loads(kept)
-    return Sources(rules=texts["rules"], templates=texts["templates"])
+    # A set that was kept before there were centres has none.
+    return Sources(rules=texts["rules"], templates=texts["templates"], centers=texts.get("centers"))

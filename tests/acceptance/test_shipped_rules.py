@@ -27,7 +27,7 @@ from zennotify.zenoti.sample import load_sample, sample_names
 from zennotify.zenoti.things import things_of
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = read_sources(ROOT / "rules", ROOT / "templates")
+SHIPPED = read_sources(ROOT / "rules", ROOT / "templates", ROOT / "centers.yaml")
 CHANNELS = {"front-desk": Form.CHAT, "manager-mail": Form.EMAIL, "manager-sms": Form.SMS}
 
 #: A sample's name, and what of its data is different: mappings deeply, all else replaced.

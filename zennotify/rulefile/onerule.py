@@ -121,7 +121,7 @@ class RuleCompiler:
             self._add(("event",), f"`{event}` {what} that zennotify knows{hint}", warning=True)
 
     def _check_channels(self, names: tuple[str, ...]) -> None:
-        known = self._shared.channels
+        known = self._shared.told
         if "notify" in self._wrong or known is None:
             return
         for name in (name for name in names if name not in known):
@@ -130,7 +130,7 @@ class RuleCompiler:
                 self._add(path, "`notify` takes names from `channels` in the configuration, not URLs")
             else:
                 hint = did_you_mean(name, known)
-                self._add(path, f"there is no channel `{name[:60]}`{hint}")
+                self._add(path, f"there is no {self._shared.kind_told} `{name[:60]}`{hint}")
 
     def _clauses(self, match: Mapping[str, Any]) -> Iterator[Clause]:
         for text, wanted in match.items():
