@@ -36,8 +36,10 @@ class Part(NamedTuple):
 
     guest: Key
     events: Sequence[str] = ()
-    #: Events whose messages lose their texts.
-    texts: Sequence[str] = ()
+    #: Events about the guest's things: their messages lose their texts, and go where they are to the guest.
+    about: Sequence[str] = ()
+    #: Events of others, whose messages name the guest: these lose their texts.
+    quoted: Sequence[str] = ()
     windows: Sequence[Sequence[str]] = ()
     quarantine: Sequence[int] = ()
     facts: Sequence[Key] = ()
@@ -52,8 +54,10 @@ class Found:
     is_known: bool = False
     #: Ids of events that name the guest.
     events: set[str] = field(default_factory=set)
-    #: Ids of other events, of which messages with the guest's name may have been made.
-    told: set[str] = field(default_factory=set)
+    #: Ids of events that name only the guest's things; messages with the guest's name may have been made of them.
+    about: set[str] = field(default_factory=set)
+    #: Ids of other events, of which messages were made that name the guest's id.
+    quoted: set[str] = field(default_factory=set)
     windows: list[WindowKey] = field(default_factory=list)
     quarantine: list[int] = field(default_factory=list)
     #: The fact of the guest, and those of the classes that the guest is remembered in.
@@ -77,19 +81,19 @@ def find(reader: Reader, own: Belongings, class_times: Zone, progress: Progress)
             if bearing is Bearing.PERSONAL:
                 found.events.add(id_)
             elif bearing is Bearing.ABOUT_THINGS:
-                found.told.add(id_)
+                found.about.add(id_)
     if not own.is_known:
         return Found(own.guest)
     found.is_known = True
-    told = reader.messages_with(own.mention.id)
-    found.told |= {event for event, text in told if own.mention.in_text(text)}
-    found.told -= found.events
+    found.about -= found.events
+    texts = reader.messages_with(own.mention.id)
+    found.quoted = {event for event, text in texts if own.mention.in_text(text)} - found.events - found.about
     found.windows = [key for key in reader.windows_with(own.mention.id) if own.mention.in_text(key.key)]
     bodies = reader.quarantine(most=_MOST_QUARANTINED)
     found.quarantine = [row.id for row in bodies if own.is_in_text(row.body)]
     found.facts = [*([own.guest] if own.has_fact else ()), *sorted(own.classes)]
     found.things = sorted(own.things & have_facts)
-    found.waiting = reader.count_waiting(found.events)
+    found.waiting = reader.count_waiting(found.events) + reader.count_waiting(found.about, addressed=True)
     return found
 
 
@@ -146,8 +150,10 @@ def parts(found: Found) -> Iterator[Part]:
         yield Part(found.guest, facts=facts)
     for events in _batches(sorted(found.events)):
         yield Part(found.guest, events=events)
-    for told in _batches(sorted(found.told)):
-        yield Part(found.guest, texts=told)
+    for about in _batches(sorted(found.about)):
+        yield Part(found.guest, about=about)
+    for quoted in _batches(sorted(found.quoted)):
+        yield Part(found.guest, quoted=quoted)
     for windows in _batches(found.windows):
         yield Part(found.guest, windows=windows)
     for numbers in _batches(found.quarantine):
@@ -172,8 +178,11 @@ def erase(transaction: Transaction, part: Part, *, alone: bool) -> Counter[str]:
         erased["facts"] = _erase_facts(transaction, part.guest, part.facts)
     if part.events:
         erased += transaction.erase_events(part.events, alone=alone)
-    if part.texts:
-        erased += transaction.erase_texts(part.texts, alone=alone)
+    if part.about:
+        erased += transaction.erase_addressed(part.about, alone=alone)
+    for told in (part.about, part.quoted):
+        if told:
+            erased += transaction.erase_texts(told, alone=alone)
     erased["windows"] = transaction.erase_windows(WindowKey(*key) for key in part.windows)
     if part.quarantine:
         erased["quarantine"] = transaction.erase_quarantine(part.quarantine)

@@ -12,13 +12,16 @@ import json
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from zennotify.clock import Clock
+from zennotify.core.center import NOT_LISTED
 from zennotify.core.model import Form, Message, Zone
+from zennotify.core.notify import GuestChannel
 from zennotify.core.rule import RuleSet
+from zennotify.enquiry import Enquiry
 from zennotify.errors import ConfigError, MessageError, Problem, place_of
 from zennotify.message import fallback
 from zennotify.metrics import Metrics
@@ -46,13 +49,16 @@ class Surroundings:
 
     rules: Path
     templates: Path
+    centers: Path
     channels: Mapping[str, Form]
     time_zone: str
     locale: str
     class_times: Zone
+    #: The channels whose recipient comes from the event.
+    guests: Mapping[str, GuestChannel] = field(default_factory=dict)
 
     def compile(self, sources: Sources, *, past: bool = False) -> CompiledRules:
-        """Compile rules and templates; raises ConfigError with all problems.
+        """Compile rules, templates and centres; raises ConfigError with all problems.
 
         A set of the `past` may name channels that are no more: what it decided still has to be written.
         """
@@ -62,11 +68,12 @@ class Surroundings:
             time_zone=self.time_zone,
             locale=self.locale,
             event_types=EVENT_TYPES,
+            guests=self.guests,
         )
 
     def read(self) -> tuple[Sources, CompiledRules]:
         """Read and compile the files; raises ConfigError with all problems."""
-        sources = read_sources(self.rules, self.templates)
+        sources = read_sources(self.rules, self.templates, self.centers)
         return sources, self.compile(sources)
 
 
@@ -81,7 +88,9 @@ class Rulebook:
         clock: Clock,
         metrics: Metrics,
         ops: Ops,
+        enquiry: Enquiry | None = None,
     ) -> None:
+        self._enquiry = enquiry
         self._surroundings = surroundings
         self._writer = writer
         self._reader = reader
@@ -114,7 +123,7 @@ class Rulebook:
         except ConfigError as error:
             self._refuse(error)
             raise
-        kept = json.dumps({"rules": dict(sources.rules), "templates": dict(sources.templates)})
+        kept = _kept(sources)
         await self._writer.call(Transaction.save_rule_set, sources.hash, kept, self._clock.now())
         self._compiled = compiled
         self.problem = None
@@ -153,17 +162,19 @@ class Rulebook:
         assert claimed.event is not None, "what a window leads to has its text from the start"  # noqa: S101
         event = reopen(claimed.event.body, claimed.event.received_at, self._surroundings.class_times)
         short_id = claimed.id[:SHORT_ID]
-        # Names may have arrived since the event was decided.
-        memory = Memory(self._reader.facts, self._surroundings.class_times)
-        names = MessageNames(
-            Names(event, memory.recall),
-            {"held_back": claimed.held_back, "now": self._clock.now(), "rule": {"id": claimed.rule}},
-        )
+        # The centres as they are called now, and names that have arrived since the event was decided.
+        centers = self._compiled.rules.directory.centers if self._compiled else NOT_LISTED
+        memory = Memory(self._reader.facts, self._surroundings.class_times, centers)
+        known = Names(event, memory.recall, centers=centers)
+        extra = {"held_back": claimed.held_back, "now": self._clock.now(), "rule": {"id": claimed.rule}}
+        names = MessageNames(known, extra)
         try:
             compiled = self._set_of(claimed.rule_set)
-            rule = compiled.rules.by_id[claimed.rule]
+            rule, message = compiled.rules.by_id[claimed.rule], compiled.messages[claimed.rule]
             names["rule"] = {"id": rule.id, "description": rule.description}
-            return compiled.messages[claimed.rule].render(form, names, short_id=short_id)
+            if self._enquiry is not None:
+                names["unknown_because"] = self._enquiry.fill(known, memory, message.wants)
+            return message.render(form, names, short_id=short_id)
         except Exception as error:  # whatever it was, the message must not be lost
             problem = str(error) if isinstance(error, MessageError) else place_of(error)
             self._metrics.template_errors.labels(claimed.rule).inc()
@@ -198,6 +209,12 @@ class Rulebook:
         return self._surroundings.compile(_sources(sources), past=True)
 
 
+def _kept(sources: Sources) -> str:
+    texts = {"rules": dict(sources.rules), "templates": dict(sources.templates), "centers": sources.centers}
+    return json.dumps(texts)
+
+
 def _sources(kept: str) -> Sources:
     texts = json.loads(kept)
-    return Sources(rules=texts["rules"], templates=texts["templates"])
+    # A set that was kept before there were centres has none.
+    return Sources(rules=texts["rules"], templates=texts["templates"], centers=texts.get("centers"))

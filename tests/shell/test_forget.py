@@ -54,7 +54,9 @@ def fill(store: Store) -> None:
     ]
     store.write(Transaction.add_events, new)
     store.write(Transaction.finish_events, [(number, None) for number in range(1, 5)], None)
-    store.write(Transaction.save_facts, FACTS, START)
+    store.write(
+        Transaction.save_facts, json.dumps({key: json.loads(kept) for key, kept in FACTS.items()}), START
+    )
     owed = [
         NewDelivery(
             event=number, rule="r", channel="desk", rule_set="h", created=START, due=START, title="T", message="Nora-3"

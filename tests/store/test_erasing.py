@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -88,6 +89,23 @@ def test_texts_go_and_a_message_that_waits_is_written_anew(store: Store) -> None
     assert store.write(Transaction.erase_texts, ids(1, 2, 3), alone=True) == {"texts": 1, "left": 0}
 
 
+def test_what_is_addressed_to_somebody_goes_and_the_rest_stays(store: Store) -> None:
+    owe(
+        store,
+        delivery(1)._replace(recipient="+12065550188"),
+        delivery(2),
+        delivery(3, due=NOW + timedelta(hours=1))._replace(recipient="+12065550199"),
+    )
+    decided(store, 1, 2, 3)
+    first, _ = claim(store)
+    begin(store, first)
+    assert store.reader.count_waiting(ids(1, 2), addressed=True) == 1
+    assert store.write(Transaction.erase_addressed, ids(1, 2), alone=False) == Counter()
+    settle(store, first, DeliveryState.PENDING, NOW + timedelta(hours=1))
+    assert store.write(Transaction.erase_addressed, ids(1, 2), alone=False) == {"messages": 1, "cancelled": 1}
+    assert [one.id for one in store.reader.deliveries()] == [id_of(3), id_of(2)]
+
+
 def test_windows_are_found_by_what_their_key_contains(store: Store) -> None:
     keys = [WindowKey("r", "once", f'[["{key}"]]') for key in ("nora", "NORA", "n%ra", "mia")]
     store.write(Transaction.save_windows, {key: Window(until=NOW) for key in keys})
@@ -108,7 +126,7 @@ def test_quarantined_bodies_are_erased_by_number(store: Store) -> None:
 
 def test_facts_are_rewritten_and_stay_as_old_as_they_were(store: Store) -> None:
     old = NOW - timedelta(days=2)
-    store.write(Transaction.save_facts, {"guest a": "[1]", "session b": "[2]", "group c": "[3]"}, old)
+    store.write(Transaction.save_facts, '{"guest a":[1],"session b":[2],"group c":[3]}', old)
     store.write(Transaction.rewrite_facts, {"guest a": None, "session b": "[4]", "group unknown": "[5]"})
     everything = [row for page in store.reader.all_facts() for row in page]
     assert everything == [("group c", "[3]"), ("session b", "[4]")]

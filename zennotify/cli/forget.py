@@ -28,8 +28,9 @@ _TRIES = 20
 _KINDS = ("events", "messages", "cancelled", "texts", "facts", "windows", "quarantine", "left")
 _NOTHING = "nothing is known of a guest with this id: there is nothing to erase"
 _OUT_OF_REACH = (
-    "What was sent to Slack, mail or SMS, and backups of the store, are out of reach.  A next event of this guest"
-    " teaches zennotify about the guest again; what the guest opted out of is forgotten, too."
+    "What was sent to Slack, mail or SMS, and backups of the store, are out of reach.  A next event of this guest, or"
+    " a look-up in Zenoti's API, teaches zennotify about the guest again; what the guest opted out of is forgotten,"
+    " too."
 )
 
 
@@ -50,11 +51,12 @@ def forget(guest_id: str, yes: bool, config_path: Path, as_json: bool) -> None:
 
     Every event that names the guest goes, with its decisions and messages; those that still wait are not sent.  An
     event that names only a booking, an invoice, a membership or a package of the guest holds ids and codes: it stays,
-    and the texts of its messages go.  The command may be repeated; what is being sent at this moment is left to the
-    next time.
+    but the texts of its messages go, and its messages to the guest.  The command may be repeated; what is being sent
+    at this moment is left to the next time.
 
-    What was sent to Slack, mail or SMS, and backups of the store, are out of reach.  A next event of the guest teaches
-    zennotify about the guest again.  SQLite overwrites what is erased; PostgreSQL does so at its next vacuum.
+    What was sent to Slack, mail or SMS, and backups of the store, are out of reach.  A next event of the guest, or a
+    look-up in Zenoti's API, teaches zennotify about the guest again.  SQLite overwrites what is erased; PostgreSQL
+    does so at its next vacuum.
     """
     config = load_or_exit(config_path).config
     found = _find(config, _belongings(guest_id))
@@ -126,7 +128,7 @@ def _intention(found: Found) -> str:
     waiting = f"; {_count(found.waiting, 'message')} that wait will not be sent" if found.waiting else ""
     return (
         f"{_count(len(found.events), 'event')} with all that came of them{waiting}\n"
-        f"the texts of what was made of {_count(len(found.told), 'other event')}\n"
+        f"the texts of what was made of {_count(len(found.about) + len(found.quoted), 'other event')}\n"
         f"{_small(len(found.facts) + len(found.things), len(found.windows), len(found.quarantine))}"
     )
 

@@ -38,12 +38,8 @@ _NETWORK_FILE_SYSTEMS: Final = frozenset(
 )
 _NETWORK_FUSE: Final = frozenset(("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"))
 #: Settings whose feature comes in a later version.
-_LATER: Final = (
-    ("server", "public_url"),
-    ("centers",),
-    ("zenoti_api",),
-)
-_LATER_OF_CHANNELS: Final = ("rate", "fallback", "on_unknown", "consent")
+_LATER: Final = (("server", "public_url"),)
+_LATER_OF_CHANNELS: Final = ("rate", "fallback", "on_unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +64,7 @@ def check(config: Config | None, defaults: Config, written: Mapping[str, Any], w
             *_short_proofs(config.server),
             *_admin(config),
             *_password(config, written),
+            *_centers(config, defaults),
             *_later(config, defaults),
         ]
     return Found(tuple(errors), tuple(warnings))
@@ -152,6 +149,16 @@ def _password(config: Config, written: Mapping[str, Any]) -> Iterator[Said]:
             ("store", "url"),
             "a password stands in this file; use ${env:NAME}, ${file:/path} or ${cred:NAME} for it",
         )
+
+
+def _centers(config: Config, defaults: Config) -> Iterator[Said]:
+    # By its usual name the file may be left out; whoever gives another one means a file that is there.
+    try:
+        missing = config.centers != defaults.centers and not config.centers.exists()
+    except OSError:  # who reads it says why
+        return
+    if missing:
+        yield ("centers",), "there is no such file: no centre is known by name"
 
 
 def _names(written: Mapping[str, Any]) -> Iterator[Said]:

@@ -13,13 +13,12 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import SecretStr
 
 from zennotify.message.moments import style
 from zennotify.spelling import did_you_mean
-from zennotify.yamlfile import kind, parse_duration
+from zennotify.yamlfile import kind, parse_duration, parse_time_zone
 
 Network = IPv4Network | IPv6Network
 
@@ -300,13 +299,7 @@ def rate(value: object) -> str:
 
 def time_zone(value: object) -> str:
     """Take the name of a time zone."""
-    name = str(text(value))
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        hint = did_you_mean(name, available_timezones()) or "; e.g. America/Los_Angeles"
-        raise ValueError(f"{shown(value)} is not a time zone that is known{hint}") from None
-    return name
+    return parse_time_zone(str(text(value)))
 
 
 def locale(value: object) -> str:

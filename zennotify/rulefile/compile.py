@@ -1,4 +1,4 @@
-"""Compile Sources into rules and messages, or name every error of every file and template.
+"""Compile Sources into rules, messages and centres, or name every error of every file and template.
 
 No file is opened here: the sources may come from the store, where the last good rules are kept.
 """
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from zennotify import yamlfile
+from zennotify.centerfile import read_centers
 from zennotify.core.model import Form
+from zennotify.core.notify import Directory, GuestChannel
 from zennotify.core.rule import RuleSet
 from zennotify.errors import ConfigError, Problem
 from zennotify.message import MessageTemplate
@@ -42,14 +44,17 @@ def compile_rules(
     time_zone: str,
     locale: str,
     event_types: Sequence[str],
+    guests: Mapping[str, GuestChannel] | None = None,
 ) -> CompiledRules:
     """Compile, or raise ConfigError with all problems, by file and line.
 
-    `channels` are the names that `notify` may use, or None for rules of the past, whose channels may be gone:
-    only their messages are still needed.  `event_types` is what the catalog knows (another one is only a
-    warning: Zenoti adds types).
+    `channels` are the names that `notify` may use beside the centres' roles, or None for rules of the past, whose
+    channels may be gone: only their messages are still needed.  `event_types` is what the catalog knows (another
+    one is only a warning: Zenoti adds types).  `guests` are the channels whose recipient comes from the event.
     """
-    shared = Shared(sources, channels, event_types, time_zone, locale)
+    center_file = read_centers(sources.centers, sources.centers_at, channels)
+    shared = Shared(sources, channels, center_file.roles, event_types, time_zone, locale)
+    shared.problems += center_file.problems
     with _no_collection():
         compiled = [
             RuleCompiler(document, index, shared).compile()
@@ -58,10 +63,15 @@ def compile_rules(
     if any(not problem.warning for problem in shared.problems):
         raise ConfigError(sorted(shared.problems))
     usable = [pair for pair in compiled if pair is not None]
+    told = {name for rule, _ in usable for name in rule.notify}
     return CompiledRules(
-        rules=RuleSet(sources.hash, tuple(rule for rule, _ in usable)),
+        rules=RuleSet(
+            sources.hash,
+            tuple(rule for rule, _ in usable),
+            Directory(centers=center_file.centers, guests=guests or {}),
+        ),
         messages={rule.id: message for rule, message in usable},
-        warnings=tuple(sorted(shared.problems)),
+        warnings=tuple(sorted([*shared.problems, *center_file.misnamed(told)])),
     )
 
 

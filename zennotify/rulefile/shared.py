@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from zennotify.core.model import Form, Predicate
 from zennotify.errors import Problem
@@ -18,11 +18,16 @@ class Shared:
         self,
         sources: Sources,
         channels: Mapping[str, Form] | None,
+        roles: Collection[str] | None,
         event_types: Sequence[str],
         time_zone: str,
         locale: str,
     ) -> None:
-        self.channels = channels
+        #: What `notify` may name; None where that is not known, and anything goes.
+        self.told = None if channels is None or roles is None else {*channels, *roles}
+        #: How a name that is none of them is called.
+        self.kind_told = "channel or role" if roles else "channel"
+        self._time_zone = time_zone
         self.event_types = {event_type.casefold(): event_type for event_type in event_types}
         self.templates = Templates(sources.templates, time_zone=time_zone, locale=locale, known=MESSAGE_NAMES)
         self.template_names = frozenset(sources.templates)
@@ -40,7 +45,7 @@ class Shared:
     def predicate(self, expression: str) -> Predicate:
         """Compile an expression, once."""
         if expression not in self._predicates:
-            self._predicates[expression] = compile_expression(expression, EVENT_NAMES)
+            self._predicates[expression] = compile_expression(expression, EVENT_NAMES, self._time_zone)
         return self._predicates[expression]
 
     def message(self, name: str) -> MessageTemplate:

@@ -43,17 +43,18 @@ class Erasing:
         found = self._connection.execute(select(events.c.seq).where(events.c.id.in_(ids))).scalars().all()
         busy = set() if alone else self._in_hand(found)
         places = [place for place in found if place not in busy]
-        states: Counter[str] = Counter()
-        for state, count in self._connection.execute(
-            select(deliveries.c.state, func.count())
-            .where(deliveries.c.event.in_(places))
-            .group_by(deliveries.c.state)
-        ):
-            states[state] = count
+        erased = self._count_states(deliveries.c.event.in_(places))
         self._connection.execute(delete(undecided).where(undecided.c.event.in_(places)))
         self._delete_events(places)
-        waited = sum(states[state] for state in _OPEN)
-        return Counter(events=len(places), messages=states.total(), cancelled=waited, left=len(busy))
+        return erased + Counter(events=len(places), left=len(busy))
+
+    def _count_states(self, *those: ColumnElement[bool]) -> Counter[str]:
+        """Count deliveries, and how many of them are not over."""
+        query = (
+            select(deliveries.c.state, func.count().label("made")).where(*those).group_by(deliveries.c.state)
+        )
+        states: dict[str, int] = {row.state: row.made for row in self._connection.execute(query)}
+        return Counter(messages=sum(states.values()), cancelled=sum(states.get(state, 0) for state in _OPEN))
 
     def _in_hand(self, places: Sequence[int]) -> set[int]:
         waiting = select(undecided.c.event).where(undecided.c.event.in_(places))
@@ -94,6 +95,18 @@ class Erasing:
         self._connection.execute(update(attempts).where(attempts.c.delivery.in_(tried)).values(detail=""))
         blank = update(deliveries).where(*written).values(title=None, message=None)
         return Counter(texts=self._connection.execute(blank).rowcount, left=left)
+
+    def erase_addressed(self, ids: Sequence[str], *, alone: bool) -> Counter[str]:
+        """Delete the deliveries of these events that hold a recipient's address, sent or not; count them."""
+        places = select(events.c.seq).where(events.c.id.in_(ids))
+        those = [deliveries.c.event.in_(places), deliveries.c.recipient != ""]
+        if not alone:
+            those.append(deliveries.c.state != SENDING)
+        erased = self._count_states(*those)
+        gone = select(deliveries.c.seq).where(*those)
+        self._connection.execute(delete(attempts).where(attempts.c.delivery.in_(gone)))
+        self._connection.execute(delete(deliveries).where(*those))
+        return erased
 
     def erase_windows(self, keys: Iterable[WindowKey]) -> int:
         """Delete windows; return their number."""

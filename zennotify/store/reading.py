@@ -320,15 +320,15 @@ class Reader:
         )
         return [(row.id, f"{row.title}\n{row.message}") for row in self._all(query.where(says))]
 
-    def count_waiting(self, ids: Collection[str]) -> int:
-        """Return how many deliveries of these events are not over."""
+    def count_waiting(self, ids: Collection[str], *, addressed: bool = False) -> int:
+        """Return how many deliveries of these events are not over; `addressed`: of those with a recipient."""
         listed = sorted(ids)
         count = 0
         for start in range(0, len(listed), _PAGE):
             of_these = select(events.c.seq).where(events.c.id.in_(listed[start : start + _PAGE]))
             is_open = deliveries.c.state.in_(["pending", "sending"])
             query = select(func.count()).where(deliveries.c.event.in_(of_these), is_open)
-            count += self._all(query)[0][0]
+            count += self._all(query.where(deliveries.c.recipient != "") if addressed else query)[0][0]
         return count
 
     def rule_set(self, rules_hash: str) -> str | None:

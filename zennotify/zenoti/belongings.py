@@ -6,6 +6,7 @@ of this booking its invoice.  It is over when `extent` does not change any more.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum, auto
 
@@ -126,7 +127,7 @@ def fact_without(guest: Key, key: Key, kept: str) -> str | None:
             for at, event, values in lessons
         ]
         left = [lesson for lesson in left if lesson.values]
-        return facts.written(left) if left else None
+        return json.dumps(left, separators=(",", ":")) if left else None
     owner = dict(_pointers(lessons)).get("guest", guest)
     return None if guest in {key, owner} else kept
 

@@ -1,0 +1,189 @@
+"""Names in messages of a real daemon: waited for, looked up in a real server that plays Zenoti's API, or missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.daemon import Daemon
+from tests.sinks import Answer, HttpSink, SmtpSink
+from tests.zenoti_api import HANGS, LOGIN_PAGE, ZenotiServer, guest, session, too_many
+
+RULES = """
+rules:
+  - id: no-show
+    description: Somebody did not come
+    event: Class.Booking.NoShow
+    notify: desk
+    message: "{{ guest.name }} did not come to {{ session.name }}."
+"""
+WAITING = """
+rules:
+  - id: status
+    description: A booking changed
+    event: AppointmentGroup.Status
+    wait_for_names: 30m
+    notify: desk
+    message: "{{ guest.name }}: {{ group.services | join(', ') if group.services else 'something' }}"
+"""
+_number = iter(range(10_000))
+
+
+def body(event_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    number = next(_number)
+    return {
+        "id": f"call-{number}",
+        "event_id": f"event-{number}",
+        "event_type": event_type,
+        "event_timestamp": f"2026-03-01T12:00:{number % 60:02}Z",
+        "data": dict(data),
+    }
+
+
+def no_show(guest_id: str = "g1", session_id: int = 89607) -> dict[str, Any]:
+    return body("Class.Booking.NoShow", {"guest_id": guest_id, "session_id": session_id, "center_id": "c1"})
+
+
+def booked(group: str, guest_id: str, first: str, service: str) -> dict[str, Any]:
+    person = {
+        "id": guest_id,
+        "first_name": first,
+        "last_name": "Lee",
+        "email": f"{first}@example.com".lower(),
+    }
+    visit = {"service_name": service, "start_time": "2026-03-01T20:00:00"}
+    return body(
+        "AppointmentGroup.Created", {"appointment_group_id": group, "guest": person, "appointments": [visit]}
+    )
+
+
+@pytest.fixture
+def sink() -> Iterator[HttpSink]:
+    with HttpSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def zenoti() -> Iterator[ZenotiServer]:
+    with ZenotiServer() as zenoti:
+        zenoti.guests["g1"] = guest("g1", "Ann", "Lee")
+        zenoti.guests["g2"] = guest("g2", "Ben", "Fox")
+        zenoti.sessions.append(session(89607, "Yoga", "2026-03-01T10:00:00", "2026-03-01T11:00:00"))
+        yield zenoti
+
+
+def text(received: Any) -> str:
+    return str(received.json["message"]).split("\n\nRef")[0]
+
+
+def api(zenoti: ZenotiServer) -> dict[str, Any]:
+    return {"zenoti_api": {"key": zenoti.key, "base_url": zenoti.base_url}}
+
+
+def test_a_name_that_no_event_taught_is_looked_up_once_and_kept(
+    tmp_path: Path, sink: HttpSink, zenoti: ZenotiServer
+) -> None:
+    daemon = Daemon(tmp_path, channels={"desk": {"url": sink.url()}}, rules=RULES, **api(zenoti))
+    try:
+        daemon.start()
+        daemon.post(no_show())
+        assert text(sink.wait_for(1)[0]) == "Ann Lee did not come to Yoga."
+        asked = list(zenoti.calls)
+        assert len(asked) == 2
+        assert daemon.stop() == 0
+        daemon.start()  # nothing is left in memory
+        daemon.post(no_show())
+        assert text(sink.wait_for(2)[1]) == "Ann Lee did not come to Yoga."
+        assert zenoti.calls == asked
+    finally:
+        daemon.kill()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (HANGS, "Zenoti's API did not answer in time"),
+        (Answer(401), "Zenoti's API refused the key"),
+        (LOGIN_PAGE, "Zenoti's API"),
+        (too_many("3600"), "Zenoti's API allows no more calls at the moment"),
+    ],
+    ids=["hangs", "refuses", "is something else", "is busy"],
+)
+def test_without_an_answer_the_message_goes_out_without_the_name_and_says_so(
+    tmp_path: Path, sink: HttpSink, zenoti: ZenotiServer, answer: Answer, reason: str
+) -> None:
+    zenoti.always = answer
+    daemon = Daemon(tmp_path, channels={"desk": {"url": sink.url()}}, rules=RULES, **api(zenoti))
+    try:
+        daemon.start()
+        assert daemon.post(no_show())[1]["status"] == "accepted"
+        said, _, why = text(sink.wait_for(1)[0]).partition("\n\n")
+        assert said == "a guest did not come to a class."
+        assert why.startswith(f"A name is missing: {reason}")
+        assert daemon.stop() == 0
+        assert zenoti.key not in daemon.log
+    finally:
+        daemon.kill()
+
+
+def test_a_message_waits_for_a_name_and_is_sent_when_it_is_learned(tmp_path: Path, sink: HttpSink) -> None:
+    daemon = Daemon(tmp_path, channels={"desk": {"url": sink.url()}}, rules=WAITING)
+    try:
+        daemon.start()
+        daemon.post(body("AppointmentGroup.Status", {"appointment_group_id": "first"}))
+        daemon.post(body("AppointmentGroup.Status", {"appointment_group_id": "second"}))
+        daemon.post(booked("SECOND", "g7", "Mia", "Massage"))
+        assert text(sink.wait_for(1)[0]) == "Mia Lee: Massage"
+        daemon.post(booked("first", "g8", "Ida", "Facial"))
+        assert text(sink.wait_for(2)[1]) == "Ida Lee: Facial"
+        # What is known already waits for nothing.
+        daemon.post(body("AppointmentGroup.Status", {"appointment_group_id": "first", "more": 1}))
+        assert text(sink.wait_for(3)[2]) == "Ida Lee: Facial"
+        assert daemon.stop() == 0
+    finally:
+        daemon.kill()
+
+
+GUESTS = """
+rules:
+  - id: reminder
+    description: Your booking
+    event: AppointmentGroup.Status
+    notify: [guest-mail, desk]
+    message: "Dear {{ guest.first_name }}, see you soon."
+"""
+
+
+def test_a_guest_gets_mail_until_the_guest_opts_out(tmp_path: Path, sink: HttpSink) -> None:
+    with SmtpSink() as smtp:
+        channels = {
+            "guest-mail": {"url": smtp.url(query="?from=salon@example.com"), "to": "{{ guest.email }}"},
+            "desk": {"url": sink.url()},
+        }
+        daemon = Daemon(tmp_path, channels=channels, rules=GUESTS)
+        wishes = {"marketing": {"email": "opted-out", "sms": "opted-in"}}
+        try:
+            daemon.start()
+            daemon.post(booked("g", "G9", "Ann", "Massage"))
+            daemon.post(body("AppointmentGroup.Status", {"appointment_group_id": "g"}))
+            [mail] = smtp.wait_for(1)
+            assert mail.recipients == ("ann@example.com",)
+            assert "Dear Ann, see you soon." in mail.part("plain")
+            daemon.post(body("Guest.OptedOut", {"id": "g9", "current_preferences": wishes}))
+            daemon.post(body("AppointmentGroup.Status", {"appointment_group_id": "g", "more": 1}))
+            daemon.post(body("AppointmentGroup.Status", {"appointment_group_id": "unknown"}))
+            sink.wait_for(3)
+            assert daemon.stop() == 0
+        finally:
+            daemon.kill()
+        assert len(smtp.received) == 1
+        decisions = [one["decisions"][0] for one in daemon.json("events", "list") if one["decisions"]]
+        assert [(one["reason"], one["detail"]) for one in reversed(decisions)] == [
+            ("notified", ""),
+            ("notified", "guest-mail: the guest has opted out of marketing email"),
+            ("notified", "guest-mail: `to` gives no address for this event"),
+        ]
+        assert "ann@example.com" not in daemon.log
