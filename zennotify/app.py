@@ -36,6 +36,8 @@ from zennotify.store import Store
 from zennotify.store.transaction import Transaction
 from zennotify.web.admin import Admin
 from zennotify.web.control_server import ControlServer
+from zennotify.zenoti.aliases import with_aliases
+from zennotify.zenoti.event import Reading
 
 logger = logging.getLogger("zennotify.app")
 
@@ -59,8 +61,13 @@ def surroundings(config: Config, forms: Mapping[str, Form]) -> Surroundings:
         channels=forms,
         time_zone=config.time_zone,
         locale=config.locale,
-        class_times=Zone(config.class_times),
+        reading=reading(config),
     )
+
+
+def reading(config: Config) -> Reading:
+    """Return how Zenoti's events are meant here."""
+    return Reading(Zone(config.class_times), with_aliases(config.event_aliases))
 
 
 def open_ways(config: Config, echo: Callable[[str], None]) -> list[Way]:
@@ -113,13 +120,13 @@ class App:
             surroundings(config, forms), store.writer, store.reader, clock, self.metrics, ops
         )
         self.outbox = Outbox(store.writer, clock, self.metrics, self.rulebook.render, ways, ops)
-        class_times = Zone(config.class_times)
-        self.decider = Decider(store.writer, self.metrics, class_times=class_times, wake=wake, ops=ops)
+        meant = reading(config)
+        self.decider = Decider(store.writer, self.metrics, reading=meant, wake=wake, ops=ops)
         intake = Intake(
             store.writer,
             clock,
             self.metrics,
-            class_times=class_times,
+            reading=meant,
             rule_set=lambda: self.decider.rule_set,
             hand_on=self.decider.hand_on,
             lost_sight=self.decider.fall_behind,

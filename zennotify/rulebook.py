@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from zennotify.clock import Clock
-from zennotify.core.model import Form, Message, Zone
+from zennotify.core.model import Form, Message
 from zennotify.core.rule import RuleSet
 from zennotify.errors import ConfigError, MessageError, Problem, place_of
 from zennotify.message import fallback
@@ -28,7 +28,7 @@ from zennotify.store import Reader, Writer
 from zennotify.store.rows import Claimed
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import EVENT_TYPES
-from zennotify.zenoti.event import reopen
+from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.memory import Memory
 from zennotify.zenoti.names import MessageNames, Names
 
@@ -49,7 +49,7 @@ class Surroundings:
     channels: Mapping[str, Form]
     time_zone: str
     locale: str
-    class_times: Zone
+    reading: Reading
 
     def compile(self, sources: Sources, *, past: bool = False) -> CompiledRules:
         """Compile rules and templates; raises ConfigError with all problems.
@@ -62,6 +62,7 @@ class Surroundings:
             time_zone=self.time_zone,
             locale=self.locale,
             event_types=EVENT_TYPES,
+            aliases=self.reading.aliases,
         )
 
     def read(self) -> tuple[Sources, CompiledRules]:
@@ -151,10 +152,11 @@ class Rulebook:
     def render(self, claimed: Claimed, form: Form) -> Message:
         """Write a delivery's message by the rules that decided it; when its template fails, a plain one."""
         assert claimed.event is not None, "what a window leads to has its text from the start"  # noqa: S101
-        event = reopen(claimed.event.body, claimed.event.received_at, self._surroundings.class_times)
+        kept, reading = claimed.event, self._surroundings.reading
+        event = reopen(kept.body, kept.received_at, reading, kept.type)
         short_id = claimed.id[:SHORT_ID]
         # Names may have arrived since the event was decided.
-        memory = Memory(self._reader.facts, self._surroundings.class_times)
+        memory = Memory(self._reader.facts, reading.class_times)
         names = MessageNames(
             Names(event, memory.recall),
             {"held_back": claimed.held_back, "now": self._clock.now(), "rule": {"id": claimed.rule}},

@@ -21,6 +21,7 @@ from zennotify.rulefile.shared import Shared
 from zennotify.rulefile.sources import Sources
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import Document, kind
+from zennotify.zenoti.aliases import ALIASES, Aliases
 
 MOST_RULES: Final = 20_000
 
@@ -42,14 +43,15 @@ def compile_rules(
     time_zone: str,
     locale: str,
     event_types: Sequence[str],
+    aliases: Aliases = ALIASES,
 ) -> CompiledRules:
     """Compile, or raise ConfigError with all problems, by file and line.
 
     `channels` are the names that `notify` may use, or None for rules of the past, whose channels may be gone:
     only their messages are still needed.  `event_types` is what the catalog knows (another one is only a
-    warning: Zenoti adds types).
+    warning: Zenoti adds types), `aliases` are other names of them.
     """
-    shared = Shared(sources, channels, event_types, time_zone, locale)
+    shared = Shared(sources, channels, event_types, aliases, time_zone, locale)
     with _no_collection():
         compiled = [
             RuleCompiler(document, index, shared).compile()

@@ -64,13 +64,12 @@ def teaches(
     event: Event, things: Things, keys: Mapping[str, Key], at: int | None
 ) -> Iterator[tuple[Key, Lesson]]:
     """Yield what an event teaches of its things; `at` is its time in microseconds since 1970."""
-    event_type = event.type.casefold()
     stamp = -1 if at is None else at
     for kind, key in keys.items():
-        values = _learned(event_type, kind, things[kind])
-        if kind == "session" and "guest" in keys and event_type.startswith("class.booking."):
+        values = _learned(event.kind, kind, things[kind])
+        if kind == "session" and "guest" in keys and event.kind.startswith("class.booking."):
             # The guest is booked for the class, or is not any more.
-            values[keys["guest"]] = event_type.endswith((".created", ".approved", ".noshow"))
+            values[keys["guest"]] = event.kind.endswith((".created", ".approved", ".noshow"))
         if values:
             yield key, Lesson(stamp, event.id, values)
 
