@@ -66,6 +66,31 @@ def test_every_folder_has_its_sentences() -> None:
     assert len(folders) > 40
 
 
+def test_a_rule_listens_to_a_type_under_all_its_names() -> None:
+    aliases = {
+        "class.noshow": "class.booking.noshow",
+        "no show": "class.booking.noshow",
+        "bill.paid": "invoice.closed",
+    }
+    text = "rules: [{id: r, event: [Class.NoShow, NO SHOW, Class.*, 'Bill*', Made.Up], notify: front-desk, message: x}]"
+    result = compile_rules(
+        Sources(rules={"a.yaml": text}, templates={}),
+        channels=CHANNELS,
+        time_zone="UTC",
+        locale="en-US",
+        event_types=TYPES,
+        aliases=aliases,
+    )
+    [rule] = result.rules.rules
+    assert rule.events == ("class.booking.noshow", "class.*", "bill*", "invoice.closed", "made.up")
+    assert ["Made.Up" in problem.message for problem in result.warnings] == [True]
+
+
+def test_names_with_a_blank_are_no_error_in_rules_of_the_past() -> None:
+    text = "rules: [{id: r, event: No Show, notify: gone, message: x}]"
+    assert compiled(text, channels=None).rules.rules[0].events == ("no show",)
+
+
 EVERYTHING = """
 rules:
   - id: no-show-fee

@@ -79,6 +79,30 @@ def test_a_body_that_is_no_event_cannot_be_opened() -> None:
         reopen(b"{", START, READING, "")
 
 
+@pytest.mark.parametrize("name", sample_names())
+def test_an_event_without_its_envelope_is_opened_as_what_it_was_kept_as(name: str) -> None:
+    sample = load_sample(name)
+    bare = json.dumps(sample["data"]).encode()
+    envelope = read_envelope(bare, sample["event_type"])
+    assert isinstance(envelope, Envelope)
+    arrived = make_event(envelope, LATE, READING)
+    assert (arrived.type, arrived.at) == (envelope.type, None)
+    assert arrived.data == sample["data"]
+    assert arrived == reopen(bare, LATE, READING, arrived.type)
+
+
+def test_an_event_without_its_envelope_is_another_one_at_another_moment() -> None:
+    bare = json.dumps(load_sample("Guest.Updated")["data"]).encode()
+    moments = (LATE, LATE, LATE + timedelta(microseconds=1))
+    first, same, later = (reopen(bare, moment, READING, "Guest.Updated") for moment in moments)
+    assert first.id == same.id != later.id
+    assert first.id != reopen(bare, LATE, READING, "Guest.Created").id
+
+
+def test_what_an_event_was_kept_as_changes_nothing_where_its_body_says_its_type() -> None:
+    assert reopen(body("Guest.Updated"), START, READING, "Guest.Created").type == "Guest.Updated"
+
+
 def test_a_sample_is_found_without_case() -> None:
     assert load_sample("appointmentgroup.status") == load_sample("AppointmentGroup.Status")
 

@@ -112,7 +112,9 @@ class RuleCompiler:
                 continue
             what = "fits no event type" if "*" in event else "is not an event type"
             hint = did_you_mean(event, self._shared.event_types.values())
-            self._add(("event",), f"`{event}` {what} that zennotify knows{hint}", warning=True)
+            # Zenoti may send a type that is new; one with a blank is rather two that were written as one.
+            harmless = " " not in event or self._shared.channels is None
+            self._add(("event",), f"`{event}` {what} that zennotify knows{hint}", warning=harmless)
 
     def _check_channels(self, names: tuple[str, ...]) -> None:
         known = self._shared.channels
