@@ -16,9 +16,7 @@ def values(message: RawRequestMessage, name: str) -> list[bytes]:
     """Return the values of a parameter, in order."""
     pairs = (pair.partition("=") for pair in message.url.raw_query_string.split("&"))
     # Not parse_qs, which would read the `+` of a token as a blank.
-    return [
-        unquote_to_bytes(value.encode(errors="surrogateescape")) for key, _, value in pairs if key == name
-    ]
+    return [unquote_to_bytes(value) for key, _, value in pairs if key == name]
 
 
 def event_type(message: RawRequestMessage) -> str | None:
