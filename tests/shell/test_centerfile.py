@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zennotify.centerfile import CenterFile, read_centers
 from zennotify.core.hours import ALL_DAY, Range
@@ -33,6 +36,47 @@ def test_every_bad_file_has_its_sentences() -> None:
     assert {path.stem for path in BAD.glob("*.txt")} == {path.stem for path in BAD.glob("*.yaml")}
     assert all(path.read_text("utf-8") for path in BAD.glob("*.txt"))
     assert len(list(BAD.glob("*.yaml"))) > 15
+
+
+_WORDS = st.sampled_from(
+    [
+        "centers",
+        "regions",
+        "c1",
+        "C1",
+        "north",
+        "name",
+        "region",
+        "time_zone",
+        "country",
+        "currency",
+        "hours",
+        "channels",
+        "mon",
+        "sat,sun",
+        "fri-mon",
+        "2026-12-25",
+        "front-desk",
+        "UTC",
+        "US",
+        "open",
+        "closed",
+        "09:00-20:00",
+    ]
+)
+_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), _WORDS),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(_WORDS, st.text(max_size=3)), inner, max_size=5),
+    ),
+)
+
+
+@given(st.one_of(_VALUES, st.fixed_dictionaries({"centers": _VALUES, "regions": _VALUES})))
+def test_whatever_is_written_there_is_a_sentence_for_it(value: object) -> None:
+    file = read(json.dumps(value))  # JSON is YAML
+    assert all(problem.message for problem in file.problems)
 
 
 GOOD = """
