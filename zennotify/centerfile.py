@@ -98,15 +98,23 @@ def _code(text: str, form: re.Pattern[str], expected: str) -> str:
     return text
 
 
-def _section(value: object) -> Mapping[str, Any]:
+def _section(value: object, expected: str = "`key: value` lines are expected") -> Mapping[str, Any]:
     """Take a mapping; one whose lines are all comments is empty."""
     if value is not None and not isinstance(value, dict):
-        raise ValueError(f"`key: value` lines are expected, not {kind(value)}")
+        raise ValueError(f"{expected}, not {kind(value)}")
     return value or {}
 
 
+def _week(value: object) -> Mapping[str, Any]:
+    return _section(value, 'days are expected, e.g. {mon-sat: "09:00-20:00", sun: closed}')
+
+
+def _channels(value: object) -> Mapping[str, Any]:
+    return _section(value, "names are expected, e.g. {front-desk: slack-bellevue}")
+
+
 _Text = Annotated[str | None, PlainValidator(_text)]
-_Lines = Annotated[Mapping[str, Any], PlainValidator(_section)]
+_Channels = Annotated[Mapping[str, Any], PlainValidator(_channels)]
 
 
 class _Entry(BaseModel):
@@ -121,14 +129,14 @@ class _CenterEntry(_Entry):
     time_zone: Annotated[str | None, PlainValidator(_time_zone)] = None
     country: Annotated[str | None, PlainValidator(_country)] = None
     currency: Annotated[str | None, PlainValidator(_currency)] = None
-    hours: _Lines = {}
-    channels: _Lines = {}
+    hours: Annotated[Mapping[str, Any], PlainValidator(_week)] = {}
+    channels: _Channels = {}
 
 
 class _RegionEntry(_Entry):
     """One region as it is written."""
 
-    channels: _Lines = {}
+    channels: _Channels = {}
 
 
 _AnyEntry = TypeVar("_AnyEntry", bound=_Entry)
@@ -157,14 +165,14 @@ class _Reading:
             return Centers(channels=self._channels)
         for key in whole:
             if key not in _SECTIONS:
-                hint = did_you_mean(key, _SECTIONS) or "; known are: centers regions"
+                hint = did_you_mean(key, _SECTIONS) or "; centres go below `centers:`"
                 self._add((key,), f"unknown key{hint}", key=True)
         regions = {name: self._region(name, raw) for name, raw in self._lines("regions").items()}
         centers = [self._center(name, raw, regions) for name, raw in self._lines("centers").items()]
-        used = {center.region for center in centers} - {None}
-        for name in regions:
-            if name not in used and used <= regions.keys():  # else one of them may be meant
-                self._add(("regions", name), "no centre is in this region", key=True, warning=True)
+        # Where something is wrong, the centre of a region may be what could not be read.
+        wrong = any(not problem.warning for problem in self.problems)
+        for name in regions.keys() - {center.region for center in centers} if not wrong else ():
+            self._add(("regions", name), "no centre is in this region", key=True, warning=True)
         return Centers(centers, regions=regions, channels=self._channels)
 
     def _lines(self, section: str) -> Mapping[str, Any]:
@@ -257,8 +265,8 @@ class _Reading:
                     week[day] = ranges
         hours = OpeningHours(tuple(week), dates)
         if raw and hours.unknown_days and not broken:
-            days_not_named = " ".join(hours.unknown_days)
-            sentence = f"{days_not_named} are not named: their hours are unknown, and count as open"
+            days_left_out = " ".join(hours.unknown_days)
+            sentence = f"no hours are given for {days_left_out}: they are unknown, and count as open"
             self._add(place, sentence, key=True, warning=True)
         return hours if raw else None
 

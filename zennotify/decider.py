@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from zennotify import log
 from zennotify.core.decide import Decision, Duty, Passed, conclude, examine
-from zennotify.core.model import Reason, Zone
+from zennotify.core.model import Reason
 from zennotify.core.once import Window, WindowKey
 from zennotify.core.rule import RuleSet
 from zennotify.errors import StoreUnavailable, place_of
@@ -29,8 +29,9 @@ from zennotify.store.rows import KeptEvent, NewDecision, NewDelivery, Undecided
 from zennotify.store.schema import to_micros
 from zennotify.store.transaction import Transaction
 from zennotify.waiting import Waiting, WaitingRoom
+from zennotify.zenoti.aliases import kind_of
 from zennotify.zenoti.catalog import label
-from zennotify.zenoti.event import reopen
+from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.facts import Key, keys_of
 from zennotify.zenoti.memory import Memory
 from zennotify.zenoti.names import Names
@@ -91,13 +92,13 @@ class Decider:
         writer: Writer,
         metrics: Metrics,
         *,
-        class_times: Zone,
+        reading: Reading,
         wake: Callable[[set[str]], None],
         ops: Ops,
     ) -> None:
         self._writer = writer
         self._metrics = metrics
-        self._class_times = class_times
+        self._reading = reading
         #: Called in the writer's thread with the channels that have new deliveries.
         self._wake = wake
         self._ops = ops
@@ -170,7 +171,8 @@ class Decider:
                 logger.warning("the store is unavailable; deciding what was left waits for it")
 
     async def _give_up(self, kept: KeptEvent) -> None:
-        logger.error("event=%s type=%s state=failed tries=%d", kept.id, label(kept.type), kept.tries)
+        kind = kind_of(kept.type, self._reading.aliases)
+        logger.error("event=%s type=%s state=failed tries=%d", kept.id, label(kind), kept.tries)
         reason = f"deciding it ended zennotify {kept.tries} times"
         await self._patiently(partial(self._writer.call, _keep_failed, kept, reason))
         self._metrics.decisions.labels("", Reason.FAILED.value).inc()
@@ -211,7 +213,7 @@ class Decider:
     ) -> None:
         """Decide the events over what the windows were before this transaction and became within it."""
         centers = rules.directory.centers
-        memory = Memory(transaction.facts, self._class_times, centers)
+        memory = Memory(transaction.facts, self._reading.class_times, centers)
         said: list[tuple[Undecided, Things, Mapping[str, Key]]] = []
         for event in events:
             try:
@@ -292,7 +294,8 @@ class Decider:
         self.fall_behind()
 
     def _reopen(self, kept: KeptEvent) -> Undecided:
-        return Undecided(kept.place, kept.rule_set, reopen(kept.body, kept.received_at, self._class_times))
+        event = reopen(kept.body, kept.received_at, self._reading, kept.type)
+        return Undecided(kept.place, kept.rule_set, event)
 
 
 def _keep_decided(transaction: Transaction, rules_hash: str, batch: _Batch) -> None:
@@ -341,4 +344,4 @@ def _failure(event: Undecided, error: Exception) -> _Decided:
 def _line(one: _Decided) -> str:
     made = " ".join(f"{decision.rule}:{decision.reason.value}" for decision in one.decisions) or "unmatched"
     event = one.undecided.event
-    return f"event={event.id} type={label(event.type)} decided {made}"
+    return f"event={event.id} type={label(event.kind)} decided {made}"

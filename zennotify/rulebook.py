@@ -18,7 +18,7 @@ from pathlib import Path
 
 from zennotify.clock import Clock
 from zennotify.core.center import NOT_LISTED
-from zennotify.core.model import Form, Message, Zone
+from zennotify.core.model import Form, Message
 from zennotify.core.notify import GuestChannel
 from zennotify.core.rule import RuleSet
 from zennotify.enquiry import Enquiry
@@ -31,7 +31,7 @@ from zennotify.store import Reader, Writer
 from zennotify.store.rows import Claimed
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import EVENT_TYPES
-from zennotify.zenoti.event import reopen
+from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.memory import Memory
 from zennotify.zenoti.names import MessageNames, Names
 
@@ -53,7 +53,7 @@ class Surroundings:
     channels: Mapping[str, Form]
     time_zone: str
     locale: str
-    class_times: Zone
+    reading: Reading
     #: The channels whose recipient comes from the event.
     guests: Mapping[str, GuestChannel] = field(default_factory=dict)
 
@@ -69,6 +69,7 @@ class Surroundings:
             locale=self.locale,
             event_types=EVENT_TYPES,
             guests=self.guests,
+            aliases=self.reading.aliases,
         )
 
     def read(self) -> tuple[Sources, CompiledRules]:
@@ -160,11 +161,12 @@ class Rulebook:
     def render(self, claimed: Claimed, form: Form) -> Message:
         """Write a delivery's message by the rules that decided it; when its template fails, a plain one."""
         assert claimed.event is not None, "what a window leads to has its text from the start"  # noqa: S101
-        event = reopen(claimed.event.body, claimed.event.received_at, self._surroundings.class_times)
+        kept, reading = claimed.event, self._surroundings.reading
+        event = reopen(kept.body, kept.received_at, reading, kept.type)
         short_id = claimed.id[:SHORT_ID]
         # The centres as they are called now, and names that have arrived since the event was decided.
         centers = self._compiled.rules.directory.centers if self._compiled else NOT_LISTED
-        memory = Memory(self._reader.facts, self._surroundings.class_times, centers)
+        memory = Memory(self._reader.facts, reading.class_times, centers)
         known = Names(event, memory.recall, centers=centers)
         extra = {"held_back": claimed.held_back, "now": self._clock.now(), "rule": {"id": claimed.rule}}
         names = MessageNames(known, extra)

@@ -129,6 +129,45 @@ def test_without_an_answer_the_message_goes_out_without_the_name_and_says_so(
         daemon.kill()
 
 
+def test_the_limit_is_kept_and_no_message_is_lost(
+    tmp_path: Path, sink: HttpSink, zenoti: ZenotiServer
+) -> None:
+    for number in range(70):
+        zenoti.guests[f"many-{number}"] = guest(f"many-{number}", "Guest", str(number))
+    rules = RULES.replace("to {{ session.name }}", "today")
+    daemon = Daemon(tmp_path, channels={"desk": {"url": sink.url()}}, rules=rules, **api(zenoti))
+    try:
+        daemon.start()
+        for number in range(70):
+            assert daemon.post(no_show(f"many-{number}"))[1]["status"] == "accepted"
+        texts = [text(received) for received in sink.wait_for(70)]
+        assert daemon.stop() == 0
+    finally:
+        daemon.kill()
+    named = {said for said in texts if said.startswith("Guest ")}
+    assert 0 < len(named) == len(zenoti.calls) <= 60
+    assert len(texts) - len(named) == 70 - len(zenoti.calls)
+    assert all("API calls a minute are used up" in said for said in texts if said not in named)
+
+
+def test_an_api_that_hangs_holds_up_no_request_and_loses_no_message(
+    tmp_path: Path, sink: HttpSink, zenoti: ZenotiServer
+) -> None:
+    zenoti.always = HANGS
+    daemon = Daemon(tmp_path, channels={"desk": {"url": sink.url()}}, rules=RULES, **api(zenoti))
+    try:
+        daemon.start()
+        daemon.post(no_show())
+        zenoti.wait_for(1)
+        for number in range(20):  # answered while the API is being waited for
+            assert daemon.post(no_show(f"other-{number}", number))[1]["status"] == "accepted"
+        assert sink.received == []
+        assert len(sink.wait_for(21)) == 21
+        assert daemon.stop() == 0
+    finally:
+        daemon.kill()
+
+
 def test_a_message_waits_for_a_name_and_is_sent_when_it_is_learned(tmp_path: Path, sink: HttpSink) -> None:
     daemon = Daemon(tmp_path, channels={"desk": {"url": sink.url()}}, rules=WAITING)
     try:

@@ -56,7 +56,7 @@ def check(config: Config | None, defaults: Config, written: Mapping[str, Any], w
     `written` are the values before secrets were put in.  What is in `wrong` could not be read: nothing is
     concluded from its absence.
     """
-    errors = [*_names(written)]
+    errors = [*_names(written), *_aliases(written)]
     warnings: list[Said] = []
     if config is not None:
         errors += [*_proofs(config.server, wrong), *_addresses(config, wrong), *_store(config)]
@@ -175,6 +175,18 @@ def _names(written: Mapping[str, Any]) -> Iterator[Said]:
             sentence = f"there is no channel `{other[:60]}`{did_you_mean(other, channels)}"
             yield ("channels", name, "fallback"), sentence
     yield from _loops(ways)
+
+
+def _aliases(written: Mapping[str, Any]) -> Iterator[Said]:
+    aliases = written.get("event_aliases")
+    first: dict[str, str] = {}
+    for alias in aliases if isinstance(aliases, dict) else ():
+        other = first.setdefault(alias.casefold(), alias)
+        if other is not alias:
+            yield (
+                ("event_aliases", alias),
+                f"this is `{other[:60]}` again: upper and lower case are the same here",
+            )
 
 
 def _falls_back(channel: object) -> bool:

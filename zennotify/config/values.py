@@ -19,6 +19,8 @@ from pydantic import SecretStr
 from zennotify.message.moments import style
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import kind, parse_duration, parse_time_zone
+from zennotify.zenoti.catalog import EVENT_TYPES, label
+from zennotify.zenoti.envelope import MAX_TEXT
 
 Network = IPv4Network | IPv6Network
 
@@ -235,6 +237,26 @@ def channel_name(value: str) -> str:
             f"{shown(value)} is not a channel's name: letters, digits, `-`, `_` and `.`, at most 64"
         )
     return value
+
+
+def event_alias(value: str) -> str:
+    """Take another name of an event type, one that is not itself an event type."""
+    if not value.strip() or not value.isprintable() or len(value) > MAX_TEXT or "*" in value:
+        raise ValueError(
+            f"{shown(value)} is not one event type as Zenoti sends it: at most {MAX_TEXT} characters, without `*`"
+        )
+    if label(value) != "other":
+        raise ValueError(f"{shown(value)} is known as an event type of its own: it cannot stand for another")
+    return value
+
+
+def event_type(value: object) -> str:
+    """Read an event type that is known; return it in the catalog's spelling."""
+    known = label(text(value))
+    if known == "other":
+        hint = did_you_mean(text(value), EVENT_TYPES)
+        raise ValueError(f"{shown(value)} is not an event type that zennotify knows{hint}")
+    return known
 
 
 def store_url(value: object, folder: Path) -> str:

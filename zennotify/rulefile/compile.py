@@ -23,6 +23,7 @@ from zennotify.rulefile.shared import Shared
 from zennotify.rulefile.sources import Sources
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import Document, kind
+from zennotify.zenoti.aliases import ALIASES, Aliases
 
 MOST_RULES: Final = 20_000
 
@@ -45,15 +46,17 @@ def compile_rules(
     locale: str,
     event_types: Sequence[str],
     guests: Mapping[str, GuestChannel] | None = None,
+    aliases: Aliases = ALIASES,
 ) -> CompiledRules:
     """Compile, or raise ConfigError with all problems, by file and line.
 
     `channels` are the names that `notify` may use beside the centres' roles, or None for rules of the past, whose
     channels may be gone: only their messages are still needed.  `event_types` is what the catalog knows (another
-    one is only a warning: Zenoti adds types).  `guests` are the channels whose recipient comes from the event.
+    one is only a warning: Zenoti adds types).  `guests` are the channels whose recipient comes from the event,
+    `aliases` other names of event types.
     """
     center_file = read_centers(sources.centers, sources.centers_at, channels)
-    shared = Shared(sources, channels, center_file.roles, event_types, time_zone, locale)
+    shared = Shared(sources, channels, center_file.roles, event_types, aliases, time_zone, locale)
     shared.problems += center_file.problems
     with _no_collection():
         compiled = [

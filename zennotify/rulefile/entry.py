@@ -15,7 +15,8 @@ MOST_CHANNELS: Final = 50
 #: A message that waits longer for a name is of no use any more.
 _LONGEST_WAIT: Final = timedelta(hours=1)
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-_EVENT = re.compile(r"[A-Za-z0-9_.*-]{1,200}")
+#: Blanks stand in aliases only: Zenoti's pages call an event "Guest Package Creation".
+_EVENT = re.compile(r"[A-Za-z0-9_.* -]{1,200}")
 _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
 
 #: Keys of the rule language that this version does not know; without them wrong messages would go out.
