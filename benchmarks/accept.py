@@ -22,6 +22,8 @@ from zennotify.zenoti.catalog import EVENT_TYPES
 
 ROUNDS = 7
 _WARMUP, _SECONDS = 1.0, 3.0
+#: Seconds of one load.
+LOAD = _WARMUP + _SECONDS
 _CONNECTIONS = 64
 _OTHER_TYPES = [name for name in EVENT_TYPES if name != TYPE]
 
@@ -50,7 +52,7 @@ def rules() -> list[dict[str, Any]]:
 def run(rounds: int, folder: Path) -> Iterator[Figure]:
     found: dict[str, list[dict[str, Any]]] = {"ours": [], "proof": [], "bare": []}
     with Child("client", core=CLIENT_CORE) as client, Child("sink", core=CLIENT_CORE) as sink:
-        prepared = client.ask("prepare", count=int(FASTEST * (_WARMUP + _SECONDS)))
+        prepared = client.ask("prepare", count=int(FASTEST * LOAD))
         with Child("floors", "raw", core=SERVER_CORE) as raw:
             fastest = _load(client, raw.hello, raw.pid)["rate"]
         for number in range(rounds):
@@ -73,22 +75,29 @@ def _load(client: Child, port: int, process: int) -> dict[str, Any]:
 
 
 def _daemon(client: Child, prepared: int, sink: int, folder: Path) -> dict[str, Any]:
-    daemon = Daemon(folder).configure(
-        {"desk": {"url": f"json://127.0.0.1:{sink}/hang", "concurrency": 1, "timeout": "120s"}}, rules()
+    daemon = Daemon(folder)
+    answer = load(daemon, client, sink, rules())
+    if answer["posted"] > prepared:
+        raise RuntimeError("the daemon was faster than the requests that were made beforehand")
+    _check(daemon, answer["accepted"])
+    return answer
+
+
+def load(daemon: Daemon, client: Child, sink: int, by: list[dict[str, Any]]) -> dict[str, Any]:
+    """Start a daemon with these rules, post to it as fast as it answers, let it decide, and kill it."""
+    daemon.configure(
+        {"desk": {"url": f"json://127.0.0.1:{sink}/hang", "concurrency": 1, "timeout": "120s"}}, by
     )
     daemon.start()
     before = cpu_seconds(daemon.pid)
     answer = _load(client, daemon.port, daemon.pid)
-    if answer["posted"] > prepared:
-        raise RuntimeError("the daemon was faster than the requests that were made beforehand")
     answer["behind"] = daemon.undecided()
     answer["drain"] = daemon.wait_decided()
     count = answer["accepted"]
     # With what it decided after the load: otherwise a daemon that decides later would look better.
     answer["cpu"] = (cpu_seconds(daemon.pid) - before) / count
-    answer["decided"] = count / (_WARMUP + _SECONDS + answer["drain"])
+    answer["decided"] = count / (LOAD + answer["drain"])
     daemon.kill()
-    _check(daemon, answer["accepted"])
     return answer
 
 
@@ -113,15 +122,15 @@ def _figures(found: dict[str, list[dict[str, Any]]], fastest: float) -> Iterator
         rates["ours"],
         rates["proof"],
         at_least=0.5,
-        detail=f"{_told(found['ours'])}; the floor: {_told(found['proof'])}",
+        detail=f"{told(found['ours'])}; the floor: {told(found['proof'])}",
     )
     yield ratio(
-        "accept: of a bare aiohttp JSON handler", rates["ours"], rates["bare"], detail=_told(found["bare"])
+        "accept: of a bare aiohttp JSON handler", rates["ours"], rates["bare"], detail=told(found["bare"])
     )
     yield ratio(
         "accept: decided, of accepted, until drained",
         [one["decided"] for one in found["ours"]],
-        [one["accepted"] / (_WARMUP + _SECONDS) for one in found["ours"]],
+        [one["accepted"] / LOAD for one in found["ours"]],
         detail=f"{median(one['behind'] for one in found['ours']):,.0f} undecided at the end of the load, "
         f"drained in {median(one['drain'] for one in found['ours']):.2f} s",
     )
@@ -134,7 +143,8 @@ def _figures(found: dict[str, list[dict[str, Any]]], fastest: float) -> Iterator
     )
 
 
-def _told(answers: list[dict[str, Any]]) -> str:
+def told(answers: list[dict[str, Any]]) -> str:
+    """Say what loads came to, as medians."""
     rate = median(one["rate"] for one in answers)
     p50, p99 = (median(one[name] for one in answers) * 1000 for name in ("p50", "p99"))
     cpu = median(one["cpu"] for one in answers) * 1e6

@@ -96,8 +96,8 @@ class Client:
     def __init__(self) -> None:
         self._requests: list[bytes] = []
 
-    def prepare(self, count: int) -> int:
-        self._requests = [request(number) for number in range(count)]
+    def prepare(self, count: int, guests: int = 0) -> int:
+        self._requests = [request(number, guests) for number in range(count)]
         return len(self._requests)
 
     def load(self, **how: Any) -> dict[str, Any]:

@@ -24,8 +24,9 @@ PATIENCE = 60.0
 class Daemon:
     """One daemon with a folder and a store of its own; may be started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, module: str = "zennotify") -> None:
         folder.mkdir(parents=True)
+        self._module = module
         self.folder = folder
         self.port, self._admin_port = _free_ports()
         self.pid = 0
@@ -56,7 +57,7 @@ class Daemon:
             ears.bind(str(heard))
             ears.settimeout(0.1)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "zennotify", "run", "--config", str(self.folder / "config.yaml")],
+                [sys.executable, "-m", self._module, "run", "--config", str(self.folder / "config.yaml")],
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 cwd=ROOT,

@@ -162,7 +162,8 @@ class HttpSink(_Kept[Received]):
         with self._lock:
             self._script.extend(answers)
 
-    def next_answer(self) -> Answer:
+    def next_answer(self, _received: Received) -> Answer:
+        """Decide what one request is answered."""
         with self._lock:
             if self._script:
                 self._last = self._script.popleft()
@@ -244,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
             at=monotonic(),
             connection=self._number,
         )
-        answer = sink.next_answer()
+        answer = sink.next_answer(received)
         sink.keep(received)
         if answer.delay:
             sink.stopping.wait(answer.delay)

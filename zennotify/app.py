@@ -16,17 +16,20 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from zennotify import __version__, systemd
-from zennotify.channel import close_all, open_channel
+from zennotify.channel import Channel, close_all, guest_address, is_for_guests, open_channel
 from zennotify.clock import Clock
 from zennotify.config import Address, Config
-from zennotify.core.model import Form, Result, Zone
+from zennotify.core.model import Form, Names, Result, Zone
+from zennotify.core.notify import GuestChannel
 from zennotify.decider import Decider
+from zennotify.enquiry import Enquiry
 from zennotify.errors import ConfigError, ControlError, StoreError, StoreUnavailable, ZennotifyError
 from zennotify.intake import Intake
-from zennotify.message import notice
+from zennotify.message import TemplateProblem, compile_recipient, notice
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.outbox import Outbox, Way
@@ -36,6 +39,8 @@ from zennotify.store import Store
 from zennotify.store.transaction import Transaction
 from zennotify.web.admin import Admin
 from zennotify.web.control_server import ControlServer
+from zennotify.zenoti.api import ZenotiApi
+from zennotify.zenoti.names import EVENT_NAMES
 
 logger = logging.getLogger("zennotify.app")
 
@@ -60,28 +65,56 @@ def surroundings(config: Config, forms: Mapping[str, Form]) -> Surroundings:
         time_zone=config.time_zone,
         locale=config.locale,
         class_times=Zone(config.class_times),
+        guests=_guest_channels(config, forms),
     )
+
+
+def _guest_channels(config: Config, forms: Mapping[str, Form]) -> dict[str, GuestChannel]:
+    """Return the channels whose recipient comes from the event; what is wrong with their `to` is said elsewhere."""
+    channels: dict[str, GuestChannel] = {}
+    for name, channel in config.channels.items():
+        if channel.to is not None and is_for_guests(channel.to) and name in forms:
+            with contextlib.suppress(TemplateProblem):
+                channels[name] = GuestChannel(
+                    recipient=_recipient(channel.to, forms[name]),
+                    medium=forms[name].value,
+                    without_consent=channel.consent is not None,
+                )
+    return channels
+
+
+def _recipient(to: str, form: Form) -> Callable[[Names], str | None]:
+    said = compile_recipient(to, EVENT_NAMES)
+    return lambda names: guest_address(said(names), form)
 
 
 def open_ways(config: Config, echo: Callable[[str], None]) -> list[Way]:
     """Open every channel.  Raises ChannelProblem."""
-    return [
-        Way(
-            name=name,
-            channel=open_channel(
-                name,
-                url=channel.url.get_secret_value(),
-                to=channel.to,
-                form=channel.form,
-                timeout=channel.timeout,
-                echo=echo,
-            ),
-            concurrency=channel.concurrency,
+    ways: list[Way] = []
+    for name, channel in config.channels.items():
+        opened = partial(
+            open_channel,
+            name,
+            url=channel.url.get_secret_value(),
+            form=channel.form,
             timeout=channel.timeout,
-            retry=channel.retry,
+            echo=echo,
         )
-        for name, channel in config.channels.items()
-    ]
+        ways.append(
+            Way(
+                name=name,
+                channel=opened(to=channel.to),
+                concurrency=channel.concurrency,
+                timeout=channel.timeout,
+                retry=channel.retry,
+                towards=_towards(opened) if is_for_guests(channel.to) else None,
+            )
+        )
+    return ways
+
+
+def _towards(opened: Callable[..., Channel]) -> Callable[[str], Channel]:
+    return lambda recipient: opened(to=recipient)
 
 
 def build(config: Config, clock: Clock, echo: Callable[[str], None]) -> App:
@@ -109,11 +142,12 @@ class App:
             self.outbox.wake(names)  # made below: it needs the rulebook, which needs ops
 
         ops = Ops(store.writer, clock, told, wake)
+        class_times = Zone(config.class_times)
+        self._enquiry = self._make_enquiry()
         self.rulebook = Rulebook(
-            surroundings(config, forms), store.writer, store.reader, clock, self.metrics, ops
+            surroundings(config, forms), store.writer, store.reader, clock, self.metrics, ops, self._enquiry
         )
         self.outbox = Outbox(store.writer, clock, self.metrics, self.rulebook.render, ways, ops)
-        class_times = Zone(config.class_times)
         self.decider = Decider(store.writer, self.metrics, class_times=class_times, wake=wake, ops=ops)
         intake = Intake(
             store.writer,
@@ -137,6 +171,18 @@ class App:
         )
         self._draining = False
         self._reloading = asyncio.Lock()
+
+    def _make_enquiry(self) -> Enquiry | None:
+        api, class_times = self._config.zenoti_api, Zone(self._config.class_times)
+        if api is None:
+            return None
+
+        def count(outcome: str) -> None:
+            self.metrics.api_calls.labels(outcome).inc()
+
+        key = api.key.get_secret_value()
+        client = ZenotiApi(key, api.base_url, self._clock, class_times, count)
+        return Enquiry(client, self._store.writer, self._clock, class_times)
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -176,6 +222,8 @@ class App:
 
     async def _start(self) -> None:
         self._store.writer.start()
+        if self._enquiry is not None:
+            await self._enquiry.start()
         await self.rulebook.start()
         if self.rulebook.rules is not None:
             self.decider.use(self.rulebook.rules)
@@ -201,6 +249,8 @@ class App:
 
     async def _close(self) -> None:
         await self.admin.stop()
+        if self._enquiry is not None:
+            await self._enquiry.close()
         await asyncio.to_thread(self._store.close)
         close_all()
         logger.info("stopped")
@@ -328,6 +378,8 @@ class App:
 
 def send_text(way: Way, text: str) -> Result:
     """Send one message of plain words through a channel, now; blocks."""
+    if way.towards is not None:
+        raise ControlError(f"the recipient of channel {way.name} comes from an event; there is none here")
     message = notice(way.channel.form, title="[TEST] zennotify", text=text, short_id="test")
     return way.channel.send(message, delivery_id="test")
 

@@ -11,13 +11,13 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from zennotify import log
-from zennotify.core.decide import Decision, Passed, conclude, examine
+from zennotify.core.decide import Decision, Duty, Passed, conclude, examine
 from zennotify.core.model import Reason, Zone
 from zennotify.core.once import Window, WindowKey
 from zennotify.core.rule import RuleSet
@@ -28,12 +28,13 @@ from zennotify.store import Rank, Writer
 from zennotify.store.rows import KeptEvent, NewDecision, NewDelivery, Undecided
 from zennotify.store.schema import to_micros
 from zennotify.store.transaction import Transaction
+from zennotify.waiting import Waiting, WaitingRoom
 from zennotify.zenoti.catalog import label
 from zennotify.zenoti.event import reopen
 from zennotify.zenoti.facts import Key, keys_of
 from zennotify.zenoti.memory import Memory
 from zennotify.zenoti.names import Names
-from zennotify.zenoti.things import Things, things_of
+from zennotify.zenoti.things import Things
 
 logger = logging.getLogger("zennotify.decider")
 
@@ -69,8 +70,13 @@ class _Batch:
 
     decided: list[_Decided] = field(default_factory=list)
     windows: dict[WindowKey, Window] = field(default_factory=dict)
-    #: Things by key, as they are known now.
-    facts: dict[str, str] = field(default_factory=dict)
+    #: The things that something has been learned of, and what is known of them now, as it is kept (facts.written).
+    learned: Collection[Key] = ()
+    facts: str | None = None
+    #: What waits for names.
+    waiting: list[Waiting] = field(default_factory=list)
+    #: What need not wait any more.
+    hastened: list[Waiting] = field(default_factory=list)
     #: Whether the store has more undecided events than were read back.
     has_more: bool = False
     #: Whether events were left for the next transaction, because these took long.
@@ -97,6 +103,7 @@ class Decider:
         self._ops = ops
         self._rules: RuleSet | None = None
         self._has_rules = asyncio.Event()
+        self._waiting_room = WaitingRoom()
         #: Whether the store has undecided events that are not in the queue; only the writer's thread changes it.
         self._is_behind = True
         #: Whether what an earlier process left has been decided; until then nothing is read back.
@@ -189,47 +196,58 @@ class Decider:
             batch.has_more = len(kept) == _BATCH
         self._conclude_all(transaction, rules, list(events.values()), batch)
         _keep_decided(transaction, rules.hash, batch)
+        self._hasten(transaction, batch)
         return [batch] * len(items)
+
+    def _hasten(self, transaction: Transaction, batch: _Batch) -> None:
+        """Make due now what waits for a thing that has been learned about."""
+        batch.hastened = self._waiting_room.waiting_for(batch.learned)
+        if batch.hastened:
+            now = max(one.undecided.event.received_at for one in batch.decided)
+            transaction.hasten([one.delivery for one in batch.hastened], now)
 
     def _conclude_all(
         self, transaction: Transaction, rules: RuleSet, events: Sequence[Undecided], batch: _Batch
     ) -> None:
         """Decide the events over what the windows were before this transaction and became within it."""
-        examined: list[tuple[Undecided, list[Passed | Decision]]] = []
-        memory = Memory(transaction.facts, self._class_times)
+        centers = rules.directory.centers
+        memory = Memory(transaction.facts, self._class_times, centers)
         said: list[tuple[Undecided, Things, Mapping[str, Key]]] = []
         for event in events:
             try:
-                things = things_of(event.event)
+                things = memory.things_of(event.event)
                 said.append((event, things, keys_of(things)))
             except Exception as error:  # a bug of ours: only this event may suffer
                 batch.decided.append(_failure(event, error))
         memory.prepare(key for _, _, keys in said for key in keys.values())
         began = time.monotonic()
+        examined: list[tuple[Undecided, Things, list[Passed | Decision]]] = []
         for event, things, keys in said:
             if time.monotonic() - began > _LONGEST_WORK:
                 batch.left_some = True  # a rule that takes long must not keep new events waiting
                 break
             try:
-                names = Names(event.event, memory.recall, things)
-                examined.append((event, examine(event.event, names, rules)))
-                memory.learn(
-                    event.event, things, keys, None if event.event.at is None else to_micros(event.event.at)
-                )
+                names = Names(event.event, memory.recall, things, centers)
+                examined.append((event, things, examine(event.event, names, rules)))
+                at = event.event.at
+                memory.learn(event.event, things, keys, None if at is None else to_micros(at))
             except Exception as error:  # as above
                 batch.decided.append(_failure(event, error))
-        batch.facts = memory.changes()
-        passed = [item for _, items in examined for item in items if isinstance(item, Passed)]
+        passed = [item for *_, items in examined for item in items if isinstance(item, Passed)]
         windows = transaction.windows({item.window for item in passed if item.window is not None})
-        for event, items in examined:
+        for event, things, items in examined:
             try:
-                decisions, changed = conclude(items, windows, event.event.received_at)
+                # Anew: later events of this batch may have taught a name.
+                names = Names(event.event, memory.recall, things, centers)
+                decisions, changed = conclude(items, names, rules, windows, event.event.received_at)
             except Exception as error:  # as above
                 batch.decided.append(_failure(event, error))
                 continue
             windows |= changed
             batch.windows |= changed
             batch.decided.append(_Decided(event, decisions))
+        batch.learned = memory.changed
+        batch.facts = memory.changes()
 
     def _decided(self, items: list[Undecided | _ReadBack], batches: Sequence[_Batch]) -> None:
         batch = batches[0]
@@ -241,6 +259,10 @@ class Decider:
         channels = {
             duty.channel for one in batch.decided for decision in one.decisions for duty in decision.duties
         }
+        channels |= {waiting.channel for waiting in batch.hastened}
+        self._waiting_room.leave(batch.hastened)
+        for waiting in batch.waiting:
+            self._waiting_room.enter(waiting)
         if channels:
             self._wake(channels)
         made = Counter(
@@ -275,21 +297,30 @@ class Decider:
 
 def _keep_decided(transaction: Transaction, rules_hash: str, batch: _Batch) -> None:
     transaction.save_windows(batch.windows)
-    if batch.facts:
+    if batch.facts is not None and batch.decided:
         seen = max(one.undecided.event.received_at for one in batch.decided)
         transaction.save_facts(batch.facts, seen)
     decisions: list[NewDecision] = []
     deliveries: list[NewDelivery] = []
+    duties: list[Duty] = []
     for one in batch.decided:
         event, now = one.undecided.place, one.undecided.event.received_at
         for place, made in enumerate(one.decisions):
             decisions.append(NewDecision(event, place, made.rule, made.reason.value, made.detail))
+            duties += made.duties
             deliveries += [
-                NewDelivery(event, made.rule, duty.channel, rules_hash, now, duty.due, duty.held_back)
+                NewDelivery(
+                    event, made.rule, duty.channel, rules_hash, now, duty.due, duty.held_back, duty.recipient
+                )
                 for duty in made.duties
             ]
     transaction.add_decisions(decisions)
-    transaction.add_deliveries(deliveries)
+    numbers = transaction.add_deliveries(deliveries)
+    batch.waiting = [
+        Waiting(number, duty.channel, duty.due, tuple(duty.awaited))
+        for number, duty in zip(numbers, duties, strict=True)
+        if duty.awaited
+    ]
     transaction.finish_events(
         ((one.undecided.place, one.undecided.rule_set) for one in batch.decided), rules_hash
     )

@@ -59,6 +59,12 @@ class Metrics:
             ["rule"],
             registry=r,
         )
+        self.api_calls = Counter(
+            "zennotify_api_calls",
+            "Calls of Zenoti's API by how they ended: ok, not_found, refused, limited, failed",
+            ["outcome"],
+            registry=r,
+        )
         self.reload_success = Gauge(
             "zennotify_reload_success", "1 if the last load of the rules was good", registry=r
         )

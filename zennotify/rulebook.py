@@ -12,13 +12,16 @@ import json
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from zennotify.clock import Clock
+from zennotify.core.center import NOT_LISTED
 from zennotify.core.model import Form, Message, Zone
+from zennotify.core.notify import GuestChannel
 from zennotify.core.rule import RuleSet
+from zennotify.enquiry import Enquiry
 from zennotify.errors import ConfigError, MessageError, Problem, place_of
 from zennotify.message import fallback
 from zennotify.metrics import Metrics
@@ -50,6 +53,8 @@ class Surroundings:
     time_zone: str
     locale: str
     class_times: Zone
+    #: The channels whose recipient comes from the event.
+    guests: Mapping[str, GuestChannel] = field(default_factory=dict)
 
     def compile(self, sources: Sources, *, past: bool = False) -> CompiledRules:
         """Compile rules and templates; raises ConfigError with all problems.
@@ -62,6 +67,7 @@ class Surroundings:
             time_zone=self.time_zone,
             locale=self.locale,
             event_types=EVENT_TYPES,
+            guests=self.guests,
         )
 
     def read(self) -> tuple[Sources, CompiledRules]:
@@ -81,7 +87,9 @@ class Rulebook:
         clock: Clock,
         metrics: Metrics,
         ops: Ops,
+        enquiry: Enquiry | None = None,
     ) -> None:
+        self._enquiry = enquiry
         self._surroundings = surroundings
         self._writer = writer
         self._reader = reader
@@ -153,17 +161,19 @@ class Rulebook:
         assert claimed.event is not None, "what a window leads to has its text from the start"  # noqa: S101
         event = reopen(claimed.event.body, claimed.event.received_at, self._surroundings.class_times)
         short_id = claimed.id[:SHORT_ID]
-        # Names may have arrived since the event was decided.
-        memory = Memory(self._reader.facts, self._surroundings.class_times)
-        names = MessageNames(
-            Names(event, memory.recall),
-            {"held_back": claimed.held_back, "now": self._clock.now(), "rule": {"id": claimed.rule}},
-        )
+        # The centres as they are called now, and names that have arrived since the event was decided.
+        centers = self._compiled.rules.directory.centers if self._compiled else NOT_LISTED
+        memory = Memory(self._reader.facts, self._surroundings.class_times, centers)
+        known = Names(event, memory.recall, centers=centers)
+        extra = {"held_back": claimed.held_back, "now": self._clock.now(), "rule": {"id": claimed.rule}}
+        names = MessageNames(known, extra)
         try:
             compiled = self._set_of(claimed.rule_set)
-            rule = compiled.rules.by_id[claimed.rule]
+            rule, message = compiled.rules.by_id[claimed.rule], compiled.messages[claimed.rule]
             names["rule"] = {"id": rule.id, "description": rule.description}
-            return compiled.messages[claimed.rule].render(form, names, short_id=short_id)
+            if self._enquiry is not None:
+                names["unknown_because"] = self._enquiry.fill(known, memory, message.wants)
+            return message.render(form, names, short_id=short_id)
         except Exception as error:  # whatever it was, the message must not be lost
             problem = str(error) if isinstance(error, MessageError) else place_of(error)
             self._metrics.template_errors.labels(claimed.rule).inc()

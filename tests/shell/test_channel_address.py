@@ -175,7 +175,6 @@ RECIPIENTS = [
     (TWILIO, "206 555 0100", "`to` must be one phone number in international form"),
     (TWILIO, f"{PHONE},{PHONE}", "`to` must be one phone number in international form"),
     (TWILIO, "w:+12065550100", "`to` must be one phone number in international form"),
-    ("mailto://user:pass@example.com", "{{ guest.email }}", "a recipient from the event"),
 ]
 
 

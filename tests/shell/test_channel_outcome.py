@@ -15,9 +15,9 @@ from zennotify.channel.outcome import (
     Stage,
     Trouble,
     judge,
-    retry_after,
 )
 from zennotify.core.model import Outcome, Result
+from zennotify.core.retry import retry_after
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SENT, TEMPORARY, PERMANENT = Outcome.SENT, Outcome.TEMPORARY, Outcome.PERMANENT

@@ -37,7 +37,8 @@ def decide(
     rules: list[Rule], data: dict[str, Any], windows: Windows | None = None, now: datetime = START
 ) -> tuple[list[Decision], Windows]:
     event = make_event(data=data, received_at=now)
-    return conclude(examine(event, NamesOfEvent(event), RuleSet("hash", tuple(rules))), windows or {}, now)
+    names, rule_set = NamesOfEvent(event), RuleSet("hash", tuple(rules))
+    return conclude(examine(event, names, rule_set), names, rule_set, windows or {}, now)
 
 
 def reasons(rules: list[Rule], data: dict[str, Any], windows: Windows | None = None) -> dict[str, Reason]:
@@ -134,7 +135,8 @@ def test_the_next_message_tells_every_channel_how_many_were_held_back() -> None:
 def test_the_period_starts_at_the_arrival_and_not_at_the_event_time() -> None:
     event = make_event(data={"id": 1}, at=START - timedelta(days=1))
     rules = RuleSet("hash", (make_rule(once=make_once("data.id", period=HOUR)),))
-    _, changed = conclude(examine(event, NamesOfEvent(event), rules), {}, START)
+    names = NamesOfEvent(event)
+    _, changed = conclude(examine(event, names, rules), names, rules, {}, START)
     assert [window.until for window in changed.values()] == [START + HOUR]
 
 

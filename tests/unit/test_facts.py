@@ -44,7 +44,9 @@ class World:
             memory.prepare(keys.values())
             at = None if one.at is None else (one.at - START) // timedelta(microseconds=1)
             memory.learn(one, things, keys, at)
-            self.kept |= memory.changes()
+            changed = memory.changes()
+            if changed is not None:
+                self.kept |= {key: json.dumps(lessons) for key, lessons in json.loads(changed).items()}
         return self
 
     def memory(self) -> Memory:
@@ -251,7 +253,6 @@ def test_lessons_come_back_from_their_json() -> None:
     learned = [
         Lesson(5, "e", {"name": "Yoga", "status": Code(2, {}), "start": UtcTime("2026-03-01T10:00:00")})
     ]
-    assert facts.read(facts.written(learned)) == learned
-    assert json.loads(facts.written(learned)) == [
-        [5, "e", {"name": "Yoga", "status": 2, "start": "2026-03-01T10:00:00"}]
-    ]
+    kept = json.loads(facts.written({"session 1": learned}))
+    assert kept == {"session 1": [[5, "e", {"name": "Yoga", "status": 2, "start": "2026-03-01T10:00:00"}]]}
+    assert facts.read(json.dumps(kept["session 1"])) == learned

@@ -76,6 +76,7 @@ def test_documented_booking_names_guest_centre_group_and_invoice() -> None:
         "last_name": "test",
         "email": "aa@swd.wed",
         "phone": None,
+        "opted_out": None,
     }
     assert (made["center"]["id"], made["center"]["name"]) == (
         "1aab4fd2-2ff3-4ede-bca2-74aa2ccb54b6",

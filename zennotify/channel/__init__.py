@@ -23,11 +23,26 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
 
-from zennotify.channel.address import CONSOLE, ChannelProblem, check_url, scheme_of
+from zennotify.channel.address import (
+    CONSOLE,
+    ChannelProblem,
+    check_url,
+    guest_address,
+    is_for_guests,
+    scheme_of,
+)
 from zennotify.channel.console import ConsoleChannel
 from zennotify.core.model import Form, Message, Result
 
-__all__ = ["Channel", "ChannelProblem", "check_url", "close_all", "open_channel"]
+__all__ = [
+    "Channel",
+    "ChannelProblem",
+    "check_url",
+    "close_all",
+    "guest_address",
+    "is_for_guests",
+    "open_channel",
+]
 
 
 class Channel(Protocol):
@@ -51,7 +66,9 @@ def open_channel(
     """Return the channel that `url` and `to` describe; raise ChannelProblem if it cannot be used."""
     form = check_url(url, to, form)
     if scheme_of(url) == CONSOLE:
-        return ConsoleChannel(name, form, echo)
+        # What a guest would get is shown with the guest's address.
+        shown = name if to is None or is_for_guests(to) else f"{name} → {to}"
+        return ConsoleChannel(shown, form, echo)
     # Only here: whoever prints, or sends nothing, does not wait for Apprise to load.
     from zennotify.channel.apprise_channel import AppriseChannel
 

@@ -44,6 +44,10 @@ CONSOLE: Final = "console"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+#: What people write between the digits of a number.
+_NO_DIGITS = re.compile(r"[\s().-]+")
+#: In the place of a recipient that comes from the event, to look whether the rest can be used.
+_EXAMPLES: Final = {Form.EMAIL: "guest@example.com", Form.SMS: "+12065550100"}
 #: Settings that make a service read a file of the machine, or fetch an address, and send what it finds.
 _FILE_SETTINGS: Final = frozenset(
     {"attach", "attach-as", "attachment", "config", "file", "filename", "keyfile", "path", "pgp"}
@@ -145,13 +149,27 @@ def _set_recipient(parts: dict[str, Any], to: str | None, scheme: str) -> None:
         msg = "`url` names a recipient and `to` another one; keep one of them"
         raise ChannelProblem(msg)
     _check_recipient(to, form)
-    parts["targets"] = [to]
+    parts["targets"] = [_EXAMPLES[form] if is_for_guests(to) else to]
+
+
+def is_for_guests(to: str | None) -> bool:
+    """Return whether the recipient of a channel comes from the event."""
+    return to is not None and ("{{" in to or "{%" in to)
+
+
+def guest_address(said: str, form: Form) -> str | None:
+    """Return an address that an event gives as a channel of this form takes it, or None where it is none."""
+    if form is Form.SMS:
+        said = _NO_DIGITS.sub("", said)
+        return said if _PHONE.fullmatch(said) else None
+    if form is Form.EMAIL:
+        return said if _MAIL.fullmatch(said) else None
+    return said or None
 
 
 def _check_recipient(to: str, form: Form) -> None:
-    if "{{" in to or "{%" in to:
-        msg = "a recipient from the event ({{ }} in `to`) is not supported yet; write the recipient itself"
-        raise ChannelProblem(msg)
+    if is_for_guests(to):  # what an event gives is looked at when it comes
+        return
     if form is Form.SMS and not _PHONE.fullmatch(to):
         msg = '`to` must be one phone number in international form, such as "+12065550100"'
         raise ChannelProblem(msg)

@@ -9,12 +9,12 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from zennotify.core.model import Outcome, Result
+from zennotify.core.retry import http_date, retry_after
 
 
 class Trouble(StrEnum):
@@ -72,10 +72,6 @@ class MailAnswer:
 
 Exchange = HttpAnswer | MailAnswer | NoAnswer
 
-#: A wait that a provider asks for is taken for no less and no more than this.
-SHORTEST_WAIT: Final = timedelta(seconds=1)
-LONGEST_WAIT: Final = timedelta(hours=1)
-
 _TEMPORARY: Final = frozenset({408, 425, 429})
 #: 402 and 407 are the account's or the proxy's trouble, as 401 and 403: every message would meet them.
 _BLOCKED: Final = frozenset({401, 402, 403, 407})
@@ -104,7 +100,6 @@ _WORDS: Final[Mapping[str, Outcome]] = {
 }
 _WEB_PAGE = re.compile(rb"\s*(?:<!doctype html|<html)", re.IGNORECASE)
 _WORD = re.compile(r"[a-z_]{2,64}")
-_SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 
 
 def judge(
@@ -255,7 +250,7 @@ def _no_answer(failure: NoAnswer) -> Result:
 def _wait(answer: HttpAnswer, now: datetime) -> timedelta | None:
     """Return how long the provider asks us to wait: by header, or as Telegram and Discord say it."""
     if answer.retry_after is not None:
-        return retry_after(answer.retry_after, now=_moment(answer.date) or now)
+        return retry_after(answer.retry_after, now=http_date(answer.date) or now)
     try:
         data = json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -263,30 +258,6 @@ def _wait(answer: HttpAnswer, now: datetime) -> timedelta | None:
     said = _mapping(data)
     seconds = _mapping(said.get("parameters")).get("retry_after", said.get("retry_after"))
     return None if seconds is None else retry_after(str(seconds), now=now)
-
-
-def retry_after(value: str, *, now: datetime) -> timedelta | None:
-    """Return the wait that a Retry-After asks for, within 1 s and 1 h; None where it cannot be read."""
-    value = value.strip()
-    if _SECONDS.fullmatch(value):
-        seconds = float(value[:20])  # a longer number is only more absurd
-        wait = timedelta(seconds=min(max(seconds, 0.0), LONGEST_WAIT.total_seconds()))
-    else:
-        moment = _moment(value)
-        if moment is None:
-            return None
-        wait = moment - now
-    return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
-
-
-def _moment(value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        moment = parsedate_to_datetime(value)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, IndexError, OverflowError, TypeError):
-        return None
 
 
 def _line(status: str, words: str) -> str:

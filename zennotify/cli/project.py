@@ -12,11 +12,13 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from zennotify.app import surroundings
-from zennotify.channel import ChannelProblem, check_url
+from zennotify.channel import ChannelProblem, check_url, is_for_guests
 from zennotify.config import Config, ConfigFile, ConfigRefused, load_config
 from zennotify.core.model import Form
 from zennotify.errors import ConfigError, Problem, StoreError
+from zennotify.message import TemplateProblem, compile_recipient
 from zennotify.store import Reader, open_reader
+from zennotify.zenoti.names import EVENT_NAMES
 
 BAD_CONFIGURATION = 78
 
@@ -88,6 +90,11 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
             forms[name] = check_url(channel.url.get_secret_value(), channel.to, channel.form)
         except ChannelProblem as error:
             problems.append(file.where(("channels", name, "url"), str(error)))
+        if channel.to is not None and is_for_guests(channel.to):
+            try:
+                compile_recipient(channel.to, EVENT_NAMES)
+            except TemplateProblem as error:
+                problems.append(file.where(("channels", name, "to"), error.message))
     return Project(file, forms, problems)
 
 

@@ -42,9 +42,8 @@ _LATER: Final = (
     ("server", "public_url"),
     ("store", "keep", "facts"),
     ("centers",),
-    ("zenoti_api",),
 )
-_LATER_OF_CHANNELS: Final = ("rate", "fallback", "on_unknown", "consent")
+_LATER_OF_CHANNELS: Final = ("rate", "fallback", "on_unknown")
 
 
 @dataclass(frozen=True, slots=True)

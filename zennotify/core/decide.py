@@ -3,7 +3,7 @@
 Pure: no clock, no store, no logging.  Called by decider.py inside the store's write transaction, in two steps, so
 that the store can read the windows of a whole batch at once:
 
-    examine   event, match, when       needs no memory
+    examine   event, match, when       asks the event, and what is known of its things
     conclude  once, notify             reads and changes the rules' windows
 """
 
@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from zennotify.core.model import Event, Names, Reason
+from zennotify.core.notify import addresses
 from zennotify.core.once import Window, WindowKey, pass_once, window_key
 from zennotify.core.rule import Rule, RuleSet
 from zennotify.errors import ExpressionError
@@ -26,6 +27,10 @@ class Duty(NamedTuple):
     due: datetime
     #: Messages that `once` held back before this one.
     held_back: int = 0
+    #: Where the channel itself does not know whom to tell.
+    recipient: str = ""
+    #: The things whose names it waits for; when one is learned, it is due at once.
+    awaited: Sequence[str] = ()
 
 
 class Decision(NamedTuple):
@@ -62,7 +67,11 @@ def examine(event: Event, names: Names, rules: RuleSet) -> list[Passed | Decisio
 
 
 def conclude(
-    examined: Sequence[Passed | Decision], windows: Mapping[WindowKey, Window], now: datetime
+    examined: Sequence[Passed | Decision],
+    names: Names,
+    rules: RuleSet,
+    windows: Mapping[WindowKey, Window],
+    now: datetime,
 ) -> tuple[list[Decision], dict[WindowKey, Window]]:
     """Take each rule that passed through its remaining stages.
 
@@ -87,6 +96,17 @@ def conclude(
                     )
                 )
                 continue
-        duties = tuple(Duty(channel=name, due=now, held_back=held_back) for name in item.rule.notify)
-        decisions.append(Decision(rule=item.rule.id, reason=Reason.NOTIFIED, duties=duties))
+        decisions.append(_notified(item.rule, names, rules, now, held_back))
     return decisions, changed
+
+
+def _notified(rule: Rule, names: Names, rules: RuleSet, now: datetime, held_back: int) -> Decision:
+    """Return the last stage's decision: who is told, and when."""
+    told, refusals = addresses(rule.notify, names, rules.directory)
+    detail = "; ".join(refusal.detail for refusal in refusals)
+    if not told:
+        return Decision(rule=rule.id, reason=refusals[0].reason, detail=detail)
+    awaited = () if rule.hold is None else tuple(rule.hold.awaited(names))
+    due = now + rule.hold.period if rule.hold is not None and awaited else now
+    duties = tuple(Duty(one.channel, due, held_back, one.recipient, awaited) for one in told)
+    return Decision(rule=rule.id, reason=Reason.NOTIFIED, detail=detail, duties=duties)

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     ERROR = "error"
     HELD_BACK = "held_back"
     NO_RECIPIENT = "no_recipient"
+    OPTED_OUT = "opted_out"
     DISABLED = "disabled"
     FAILED = "failed"
 

@@ -1,15 +1,19 @@
-"""When a failed delivery is tried again."""
+"""When is something tried again?  After a failed delivery, and after a provider asked to be left alone."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from zennotify.core.model import Outcome, Result
 
 #: A provider's wish to be left alone is honoured within these bounds.
 SHORTEST_WISH = timedelta(seconds=1)
 LONGEST_WISH = timedelta(hours=1)
+
+_SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 
 
 def next_due(
@@ -27,3 +31,28 @@ def next_due(
     if result.retry_after is not None:
         wait = max(wait, min(max(result.retry_after, SHORTEST_WISH), LONGEST_WISH))
     return now + wait
+
+
+def retry_after(value: str, *, now: datetime) -> timedelta | None:
+    """Return the wait that a Retry-After asks for, within 1 s and 1 h; None where it cannot be read."""
+    value = value.strip()
+    if _SECONDS.fullmatch(value):
+        seconds = float(value[:20])  # a longer number is only more absurd
+        wait = timedelta(seconds=min(max(seconds, 0.0), LONGEST_WISH.total_seconds()))
+    else:
+        moment = http_date(value)
+        if moment is None:
+            return None
+        wait = moment - now
+    return min(max(wait, SHORTEST_WISH), LONGEST_WISH)
+
+
+def http_date(value: str | None) -> datetime | None:
+    """Return the moment of a Date header, in UTC; None where it cannot be read."""
+    if value is None:
+        return None
+    try:
+        moment = parsedate_to_datetime(value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, IndexError, OverflowError, TypeError):
+        return None

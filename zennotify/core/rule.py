@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from zennotify.core.match import Clause, Key, keys_of
 from zennotify.core.model import Names, Predicate
+from zennotify.core.notify import Directory
 from zennotify.core.once import Once
 from zennotify.core.path import Path
 
 #: Event types come from outside, so the memory of which rules listen to them is bounded.
 _MOST_TYPES = 1000
+
+
+class Hold(NamedTuple):
+    """`wait_for_names`: a message waits a while for a name that it lacks."""
+
+    period: timedelta
+    #: Returns the things that may still teach such a name, by their keys; none where nothing is lacking.
+    awaited: Callable[[Names], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +41,7 @@ class Rule:
     once: Once | None = None
     #: Roles or channels, each once, in the file's order.
     notify: tuple[str, ...]
+    hold: Hold | None = None
 
     def listens_to(self, event_type: str) -> bool:
         """Return whether the rule listens to a type, given in lower case."""
@@ -77,6 +88,7 @@ class RuleSet:
     #: Names this set of files; kept with each decision.
     hash: str
     rules: tuple[Rule, ...]
+    directory: Directory = field(default_factory=Directory, compare=False)
     by_id: Mapping[str, Rule] = field(init=False, compare=False, repr=False)
     _buckets: dict[str, _Bucket] = field(default_factory=dict, init=False, compare=False, repr=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timezone, tzinfo
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -117,7 +117,7 @@ def _readable(value: Any) -> date | None:
 
 def _at_center(moment: datetime, meant: str | None) -> datetime:
     """Return a moment by the centre's clock; one without a zone is meant as said."""
-    zone = _center_zone()
+    zone = _center_zone(moment)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone if meant == Zone.CENTER else UTC)
     try:
@@ -126,10 +126,18 @@ def _at_center(moment: datetime, meant: str | None) -> datetime:
         return moment
 
 
-def _center_zone() -> tzinfo:
-    for name in (of_center("time_zone"), current().time_zone):
-        if name and (zone := _zone(name)):
-            return zone
+def _center_zone(moment: datetime) -> tzinfo:
+    """Return the zone of the centre; else what bookings around that day taught of its clock; else the usual zone."""
+    name = of_center("time_zone")
+    if name and (zone := _zone(name)):
+        return zone
+    offset_at = getattr(current().names, "offset_at", None)  # a test's names are a plain mapping
+    offset = offset_at(moment) if offset_at is not None else None
+    if offset is not None:
+        return timezone(offset)
+    usual = current().time_zone
+    if usual and (zone := _zone(usual)):
+        return zone
     raise Refused("the centre's time zone is not known here")
 
 

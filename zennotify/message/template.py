@@ -19,6 +19,7 @@ from zennotify.message.compiled import context_of, place
 from zennotify.message.limits import Run, Running
 from zennotify.message.problem import in_words
 from zennotify.message.sandbox import Sandbox
+from zennotify.message.wants import Want
 
 _OWN_BLOCK = {Form.SMS: "sms", Form.CHAT: "chat", Form.EMAIL: "email"}
 
@@ -32,6 +33,8 @@ class MessageTemplate:
     blocks: Mapping[str, int]
     #: The title where no block says it; None: the rule's description.
     title: str | None
+    #: The fields of things that it names.
+    wants: frozenset[Want]
     time_zone: str
     locale: str
 
@@ -43,7 +46,7 @@ class MessageTemplate:
             with Running(Run(names, self.time_zone, self.locale)):
                 title, body = self._write(block, names)
             if body.strip():
-                body += _held_back(names)
+                body += _held_back(names) + _unknown(names)
             message = forms.message(form, title, body, short_id, plain=block == "sms")
         except Exception as error:
             name, line = place(error)
@@ -71,6 +74,12 @@ def _held_back(names: Names) -> str:
     """Say how many messages `once` held back before this one."""
     number = names.get("held_back", 0)
     return f"\n\n{number} more like this were held back since the last message." if number else ""
+
+
+def _unknown(names: Names) -> str:
+    """Say why a name is missing that was looked up."""
+    reason = names.get("unknown_because", "")
+    return f"\n\nA name is missing: {reason}." if reason else ""
 
 
 def _print(context: Context, block: str) -> str:

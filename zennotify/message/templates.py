@@ -17,6 +17,8 @@ from zennotify.message.moments import style
 from zennotify.message.problem import TemplateProblem
 from zennotify.message.sandbox import Sandbox
 from zennotify.message.template import MessageTemplate
+from zennotify.message.wants import wants
+from zennotify.zenoti.things import FIELDS
 
 #: How an inline message is called where a template has a name.
 INLINE: Final = "message"
@@ -104,9 +106,18 @@ class Templates:
             template=template or compile_tree(self._sandbox, tree, name),
             blocks=self._blocks(tree),
             title=title,
+            wants=wants(self._all_parts(tree, set()), FIELDS),
             time_zone=self._time_zone,
             locale=self._locale,
         )
+
+    def _all_parts(self, tree: nodes.Template, seen: set[str]) -> Iterator[nodes.Template]:
+        """Yield a template and those that it uses, directly or not."""
+        yield tree
+        for name in {_target(use) for use in _uses(tree)} - seen:
+            seen.add(name)
+            if name in self._trees:
+                yield from self._all_parts(self._trees[name], seen)
 
     def _blocks(self, tree: nodes.Template) -> dict[str, int]:
         """Return the blocks of a template and of those it extends; an inherited one has the line of `extends`."""

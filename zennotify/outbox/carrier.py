@@ -285,7 +285,10 @@ class Carrier:
 
     def _send(self, claimed: Claimed, message: Message) -> Result:
         try:
-            return self._way.channel.send(message, delivery_id=claimed.id)
+            channel = self._way.channel
+            if self._way.towards is not None:
+                channel = self._way.towards(claimed.recipient)
+            return channel.send(message, delivery_id=claimed.id)
         except Exception as error:  # a bug of ours, or of the provider's plugin, harms this delivery only
             logger.error("delivery=%s failed: %s", claimed.id, place_of(error))  # noqa: TRY400 - no values in the log
             return Result(outcome=Outcome.UNKNOWN, detail=place_of(error))

@@ -38,3 +38,5 @@ class Way:
     timeout: timedelta
     #: The longest wait before each try; their number is the number of tries.
     retry: Sequence[timedelta]
+    #: Opens the channel to a recipient, where the recipient comes from the event.
+    towards: Callable[[str], Channel] | None = None

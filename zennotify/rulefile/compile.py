@@ -13,6 +13,7 @@ from typing import Final
 
 from zennotify import yamlfile
 from zennotify.core.model import Form
+from zennotify.core.notify import Directory, GuestChannel
 from zennotify.core.rule import RuleSet
 from zennotify.errors import ConfigError, Problem
 from zennotify.message import MessageTemplate
@@ -42,12 +43,13 @@ def compile_rules(
     time_zone: str,
     locale: str,
     event_types: Sequence[str],
+    guests: Mapping[str, GuestChannel] | None = None,
 ) -> CompiledRules:
     """Compile, or raise ConfigError with all problems, by file and line.
 
     `channels` are the names that `notify` may use, or None for rules of the past, whose channels may be gone:
     only their messages are still needed.  `event_types` is what the catalog knows (another one is only a
-    warning: Zenoti adds types).
+    warning: Zenoti adds types).  `guests` are the channels whose recipient comes from the event.
     """
     shared = Shared(sources, channels, event_types, time_zone, locale)
     with _no_collection():
@@ -59,7 +61,7 @@ def compile_rules(
         raise ConfigError(sorted(shared.problems))
     usable = [pair for pair in compiled if pair is not None]
     return CompiledRules(
-        rules=RuleSet(sources.hash, tuple(rule for rule, _ in usable)),
+        rules=RuleSet(sources.hash, tuple(rule for rule, _ in usable), Directory(guests=guests or {})),
         messages={rule.id: message for rule, message in usable},
         warnings=tuple(sorted(shared.problems)),
     )

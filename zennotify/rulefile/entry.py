@@ -12,6 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from zennotify.yamlfile import kind, parse_duration
 
 MOST_CHANNELS: Final = 50
+#: A message that waits longer for a name is of no use any more.
+_LONGEST_WAIT: Final = timedelta(hours=1)
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 _EVENT = re.compile(r"[A-Za-z0-9_.*-]{1,200}")
 _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
@@ -26,7 +28,6 @@ NOT_YET: Final = (
     "digest",
     "absent",
     "escalate",
-    "wait_for_names",
 )
 
 
@@ -103,6 +104,13 @@ def _period(value: object) -> timedelta:
     return period
 
 
+def _wait(value: object) -> timedelta:
+    wait = parse_duration(value)
+    if not timedelta(0) < wait <= _LONGEST_WAIT:
+        raise ValueError("a duration of at most 1h is expected, e.g. 20s")
+    return wait
+
+
 def _not_null(value: object) -> object:
     if value is None:
         raise ValueError("`per` and `for` are expected, e.g. {per: data.guest_id, for: 24h}")
@@ -134,6 +142,7 @@ class RuleEntry(_Entry):
     match: Annotated[Mapping[str, Any], PlainValidator(_match)] = Field(default_factory=dict)
     when: Annotated[str, PlainValidator(_expression)] = ""
     once: Annotated[OnceEntry | None, BeforeValidator(_not_null)] = None
+    wait_for_names: Annotated[timedelta | None, PlainValidator(_wait)] = None
     notify: Annotated[tuple[str, ...], PlainValidator(_channels)]
     template: _Text = ""
     message: _Text = ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,14 +13,15 @@ from zennotify.core.match import Clause
 from zennotify.core.model import Predicate
 from zennotify.core.once import Once
 from zennotify.core.path import Path, PathError
-from zennotify.core.rule import Rule
+from zennotify.core.rule import Hold, Rule
 from zennotify.errors import Problem
-from zennotify.message import MessageTemplate, TemplateProblem
+from zennotify.message import MessageTemplate, TemplateProblem, Want
 from zennotify.rulefile.clauses import read_clause, read_path
 from zennotify.rulefile.entry import NOT_YET, PLACEHOLDERS, RuleEntry
 from zennotify.rulefile.shared import Shared
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import Document, Step, kind
+from zennotify.zenoti.names import Names
 
 
 class RuleCompiler:
@@ -64,6 +66,7 @@ class RuleCompiler:
             when=when,
             once=once,
             notify=entry.notify,
+            hold=_hold(entry.wait_for_names, message.wants),
         )
         return rule, message
 
@@ -225,3 +228,9 @@ class RuleCompiler:
     def _note(self, problem: Problem) -> None:
         self._failed = self._failed or not problem.warning
         self._shared.problems.append(problem)
+
+
+def _hold(period: timedelta | None, wants: Collection[Want]) -> Hold | None:
+    if period is None:
+        return None
+    return Hold(period, lambda names: names.awaited(wants) if isinstance(names, Names) else ())

@@ -23,6 +23,7 @@ class Shared:
         locale: str,
     ) -> None:
         self.channels = channels
+        self._time_zone = time_zone
         self.event_types = {event_type.casefold(): event_type for event_type in event_types}
         self.templates = Templates(sources.templates, time_zone=time_zone, locale=locale, known=MESSAGE_NAMES)
         self.template_names = frozenset(sources.templates)
@@ -40,7 +41,7 @@ class Shared:
     def predicate(self, expression: str) -> Predicate:
         """Compile an expression, once."""
         if expression not in self._predicates:
-            self._predicates[expression] = compile_expression(expression, EVENT_NAMES)
+            self._predicates[expression] = compile_expression(expression, EVENT_NAMES, self._time_zone)
         return self._predicates[expression]
 
     def message(self, name: str) -> MessageTemplate:

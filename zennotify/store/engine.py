@@ -29,6 +29,7 @@ _WRITE_PRAGMAS = (
     "PRAGMA busy_timeout=5000",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA secure_delete=ON",
+    "PRAGMA cache_size=-8192",  # KiB; the inner pages of a million facts do not fit into the usual 2 MB
 )
 
 

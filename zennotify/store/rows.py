@@ -79,6 +79,8 @@ class NewDelivery(NamedTuple):
     created: datetime
     due: datetime
     held_back: int = 0
+    #: Where the channel itself does not know whom to tell.
+    recipient: str = ""
     window: str | None = None
     #: Its text where it is known already; otherwise it is rendered at the first try.
     title: str | None = None
@@ -97,6 +99,8 @@ class Claimed:
     rule_set: str
     held_back: int
     attempts: int
+    #: Where the channel itself does not know whom to tell.
+    recipient: str
     lease: str
     #: The text of an earlier try, which is sent again as it was.
     title: str | None

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     ColumnElement,
     Connection,
     Dialect,
     Text,
     bindparam,
+    cast,
     delete,
     func,
     insert,
@@ -203,16 +205,25 @@ FACTS = Prepared(
 )
 
 
-def _save_fact(add: sqlite.Insert | postgresql.Insert) -> ClauseElement:
-    return add.on_conflict_do_update(
-        index_elements=["thing"], set_={name: add.excluded[name] for name in ("lessons", "seen")}
+def _save_facts(add: sqlite.Insert | postgresql.Insert, learned: ColumnElement[Any]) -> ClauseElement:
+    """Keep the members of one JSON object: for the engine this is cheaper than a row at a time."""
+    each = func.json_each(learned).table_valued("key", "value")
+    members = select(each.c.key, cast(each.c.value, Text), bindparam("seen", type_=BigInteger))
+    # SQLite needs a condition, or it takes ON CONFLICT for a part of a join.
+    rows = add.from_select(
+        ["thing", "lessons", "seen"], members.where(literal_column("1") == literal_column("1"))
+    )
+    return rows.on_conflict_do_update(
+        index_elements=["thing"], set_={name: rows.excluded[name] for name in ("lessons", "seen")}
     )
 
 
-SAVE_FACT = Prepared(
-    _save_fact(sqlite.insert(facts)),
-    *facts.c.keys(),
-    for_engine={"postgresql": _save_fact(postgresql.insert(facts))},
+_LEARNED = bindparam("learned", type_=Text)
+SAVE_FACTS = Prepared(
+    _save_facts(sqlite.insert(facts), _LEARNED),
+    "seen",
+    "learned",
+    for_engine={"postgresql": _save_facts(postgresql.insert(facts), cast(_LEARNED, JSON))},
 )
 
 # --- deliveries -------------------------------------------------------------------------------------------
@@ -262,6 +273,7 @@ CLAIM = Prepared(
         deliveries.c.rule_set,
         deliveries.c.held_back,
         deliveries.c.attempts,
+        deliveries.c.recipient,
         deliveries.c.title,
         deliveries.c.message,
         deliveries.c.due,
@@ -271,6 +283,18 @@ CLAIM = Prepared(
     "wanted_channel",
     "now",
     "most",
+)
+HASTEN = Prepared(
+    update(deliveries)
+    .where(
+        is_in(deliveries.c.seq, numbers("numbers")),
+        deliveries.c.state == PENDING,
+        deliveries.c.due > bindparam("now"),
+    )
+    .values(due=bindparam("at")),
+    "at",
+    "numbers",
+    "now",
 )
 NEXT_DUE = Prepared(
     select(func.min(deliveries.c.due)).where(

@@ -187,10 +187,9 @@ class Transaction:
         rows = sql.FACTS.all(self._connection, json.dumps(list(things)))
         return {row.thing: row.lessons for row in rows}
 
-    def save_facts(self, learned: Mapping[str, str], seen: datetime) -> None:
-        """Keep what is known of things now."""
-        at = to_micros(seen)
-        sql.SAVE_FACT.many(self._connection, [(thing, lessons, at) for thing, lessons in learned.items()])
+    def save_facts(self, learned: str, seen: datetime) -> None:
+        """Keep what is known of things now: one JSON object of lists, by thing."""
+        sql.SAVE_FACTS.many(self._connection, [(to_micros(seen), learned)])
 
     # --- deliveries ---------------------------------------------------------------------------------------
 
@@ -202,10 +201,10 @@ class Transaction:
         [(last,)] = sql.LAST_DELIVERY.all(self._connection)
         return max((last or 0) + 1, to_micros(now) // _MICROSECONDS)
 
-    def add_deliveries(self, new: Sequence[NewDelivery]) -> list[str]:
-        """Keep deliveries, pending; return their ids."""
+    def add_deliveries(self, new: Sequence[NewDelivery]) -> range:
+        """Keep deliveries, pending; return their numbers."""
         if not new:
-            return []
+            return range(0)
         first = self.next_number(new[0].created)
         sql.ADD_DELIVERY.many(
             self._connection,
@@ -216,7 +215,7 @@ class Transaction:
                     item.window,
                     item.rule,
                     item.channel,
-                    "",
+                    item.recipient,
                     0,
                     item.rule_set,
                     item.held_back,
@@ -231,7 +230,12 @@ class Transaction:
                 for number, item in enumerate(new, first)
             ],
         )
-        return [delivery_id(number) for number in range(first, first + len(new))]
+        return range(first, first + len(new))
+
+    def hasten(self, numbers: Collection[int], now: datetime) -> None:
+        """Make deliveries due now that wait for later."""
+        at = to_micros(now)
+        sql.HASTEN.many(self._connection, [(at, json.dumps(list(numbers)), at)])
 
     def claim(self, channel: str, most: int, lease: str, now: datetime, until: datetime) -> list[Claimed]:
         """Take the oldest due deliveries of a channel; nobody else gets them before `until`."""
@@ -249,6 +253,7 @@ class Transaction:
                 rule_set=row.rule_set,
                 held_back=row.held_back,
                 attempts=row.attempts,
+                recipient=row.recipient,
                 lease=lease,
                 title=row.title,
                 message=row.message,

@@ -8,12 +8,12 @@ Pure; decider.py learns in the transaction that decides the event, the store kee
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from zennotify.core.model import CenterTime, Code, Event, TimeText, UtcTime, Zone
 from zennotify.zenoti.codes import APPOINTMENT_GROUP_STATUS, PACKAGE_STATUS
-from zennotify.zenoti.things import FIELDS, Things
+from zennotify.zenoti.things import Things
 
 #: Names a thing: its kind and its id, in lower case (Zenoti writes some in upper case), with a blank between them.
 Key = str
@@ -27,6 +27,15 @@ _LONGEST_TEXT: Final = 500
 _MOST_SERVICES: Final = 50
 #: Facts of one thing that are shorter than this are kept as they are; characters.
 _LONGEST: Final = 10_000
+#: What a thing's facts usually take; where a batch takes more, each is looked at.
+_USUAL: Final = 2_000
+#: What these events say of a person; what guests want to hear is told by others.
+_WRITTEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "guest": ("name", "first_name", "last_name", "email", "phone"),
+    "employee": ("name",),
+}
+#: What only the booking's own events say as a whole.
+_WHOLE_GROUP: Final = ("services", "start", "end", "start_in_center")
 #: Families whose null or empty field says that there is nothing; elsewhere it says only that it was left out.
 _WHOLE: Final = ("guest.created", "guest.updated", "employee.created", "employee.updated")
 
@@ -56,35 +65,37 @@ def key_of(kind: str, id_: Any) -> Key | None:
 
 def keys_of(things: Things) -> dict[str, Key]:
     """Return the keys of an event's things, by kind; without those that have no id."""
-    found = ((kind, key_of(kind, said["id"])) for kind, said in things.items() if "id" in said)
-    return {kind: key for kind, key in found if key is not None}
+    keys: dict[str, Key] = {}
+    for kind, said in things.items():
+        key = key_of(kind, said.get("id"))
+        if key is not None:
+            keys[kind] = key
+    return keys
 
 
 def teaches(
     event: Event, things: Things, keys: Mapping[str, Key], at: int | None
-) -> Iterator[tuple[Key, Lesson]]:
-    """Yield what an event teaches of its things; `at` is its time in microseconds since 1970."""
+) -> list[tuple[Key, Lesson]]:
+    """Return what an event teaches of its things; `at` is its time in microseconds since 1970."""
     event_type = event.type.casefold()
     stamp = -1 if at is None else at
+    lessons: list[tuple[Key, Lesson]] = []
     for kind, key in keys.items():
-        values = _learned(event_type, kind, things[kind])
-        if kind == "session" and "guest" in keys and event_type.startswith("class.booking."):
-            # The guest is booked for the class, or is not any more.
-            values[keys["guest"]] = event_type.endswith((".created", ".approved", ".noshow"))
+        values = things[kind].copy()
+        del values["id"]
+        if kind == "group":
+            if not event_type.startswith("appointmentgroup."):
+                for field in _WHOLE_GROUP:  # the other events list only a part of the booking
+                    values.pop(field, None)
+        elif kind == "session":
+            if "guest" in keys and event_type.startswith("class.booking."):
+                # The guest is booked for the class, or is not any more.
+                values[keys["guest"]] = event_type.endswith((".created", ".approved", ".noshow"))
+        elif event_type in _WHOLE and kind in _WRITTEN and event_type.startswith(kind):
+            values |= {field: None for field in _WRITTEN[kind] if field not in things[kind]}
         if values:
-            yield key, Lesson(stamp, event.id, values)
-
-
-def _learned(event_type: str, kind: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    values = dict(said)
-    del values["id"]
-    if kind == "group" and not event_type.startswith("appointmentgroup."):
-        # The other events list only a part of the booking.
-        for field in ("services", "start", "end", "start_in_center"):
-            values.pop(field, None)
-    if event_type in _WHOLE and event_type.startswith(kind):
-        values |= {field: None for field in FIELDS[kind] if field not in said}
-    return values
+            lessons.append((key, Lesson(stamp, event.id, values)))
+    return lessons
 
 
 def read(kept: str) -> Lessons:
@@ -92,10 +103,17 @@ def read(kept: str) -> Lessons:
     return [Lesson(*lesson) for lesson in json.loads(kept)]
 
 
-def written(lessons: Lessons) -> str:
-    """Return lessons as JSON, bounded."""
-    kept = _encode(lessons)
-    return kept if len(kept) <= _LONGEST else _encode([_cut(lesson) for lesson in bounded(lessons)])
+def written(known: Mapping[Key, Lessons]) -> str:
+    """Return the lessons of things as one JSON object, bounded."""
+    kept = _encode(known)
+    if len(kept) <= _USUAL * len(known):
+        return kept
+    return _encode({key: _shortest(lessons) for key, lessons in known.items()})
+
+
+def _shortest(lessons: Lessons) -> Lessons:
+    """Return lessons without the guests and the texts beyond what is remembered."""
+    return [_cut(lesson) for lesson in bounded(lessons)] if len(_encode(lessons)) > _LONGEST else lessons
 
 
 def _cut(lesson: Lesson) -> Lesson:
@@ -113,8 +131,10 @@ def _shortened(value: Any) -> Any:
 
 def learn(lessons: Sequence[Lesson], new: Lesson) -> Lessons:
     """Return the lessons that count when one more has come, in whatever order."""
-    if not lessons:
-        return [new]
+    if len(lessons) == 1 and new.at >= 0:  # nearly always, and cheap
+        [old] = lessons
+        if (old.at, old.event) < (new.at, new.event) and old.values.keys() <= new.values.keys():
+            return [new]
     values = dict(new.values)
     kept: Lessons = []
     for lesson in lessons:

@@ -9,38 +9,46 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from zennotify.core.center import NOT_LISTED, Centers
 from zennotify.core.model import Event, Zone
-from zennotify.zenoti import facts
-from zennotify.zenoti.facts import Key, Lessons
-from zennotify.zenoti.things import POINTERS, Things
+from zennotify.zenoti import facts, offset
+from zennotify.zenoti.facts import Key, Lesson, Lessons
+from zennotify.zenoti.things import Things, things_of
 
 #: Returns the JSON of those things that are kept.
 Read = Callable[[Collection[Key]], Mapping[Key, str]]
-#: How far a thing may be from the event: an invoice names its booking, which names its guest.
-_HOPS = 3
-_POINTING = {other for others in POINTERS.values() for other in others}
 
 
 class Memory:
     """What is known of things."""
 
-    def __init__(self, read: Read, class_times: Zone) -> None:
+    def __init__(self, read: Read, class_times: Zone, centers: Centers = NOT_LISTED) -> None:
+        """Take the way to what is kept; of a centre whose zone `centers` know, no offset is learned."""
         self._read = read
         self._class_times = class_times
+        self._centers = centers
         self._known: dict[Key, Lessons] = {}
         self._values: dict[Key, Mapping[str, Any]] = {}
         #: The things that have been learned about.
-        self._changed: set[Key] = set()
+        self.changed: set[Key] = set()
+
+    def things_of(self, event: Event) -> Things:
+        """Return what an event says of each thing, and of its centre's clock where centers.yaml does not."""
+        things = things_of(event)
+        group, center = things.get("group"), things.get("center")
+        if group and center and "start_in_center" in group:
+            listed = self._centers.get(center.get("id"))
+            if listed is None or listed.time_zone is None:
+                said = offset.said(center.get("id"), group.get("start"), group["start_in_center"])
+                if said:
+                    things[offset.KIND] = said
+        return things
 
     def prepare(self, keys: Iterable[Key]) -> None:
-        """Read what is known of these things, and of the things that those point to."""
-        wanted = set(keys)
-        for _ in range(_HOPS):
-            wanted -= self._known.keys()
-            if not wanted:
-                return
+        """Read at once what is known of these things; of others it is read when somebody asks."""
+        wanted = set(keys) - self._known.keys()
+        if wanted:
             self._fetch(wanted)
-            wanted = {pointer for key in wanted for pointer in self._pointers(key)}
 
     def recall(self, kind: str, id_: Any) -> Mapping[str, Any]:
         """Return what is known of a thing, with values that carry their meaning."""
@@ -57,23 +65,27 @@ class Memory:
     def learn(self, event: Event, things: Things, keys: Mapping[str, Key], at: int | None) -> None:
         """Learn what an event teaches of its things; `at` is its time in microseconds since 1970."""
         for key, lesson in facts.teaches(event, things, keys, at):
-            self._known[key] = facts.learn(self._known.get(key, ()), lesson)
-            self._values.pop(key, None)
-            self._changed.add(key)
+            self._add(key, lesson)
 
-    def changes(self) -> dict[Key, str]:
-        """Return what has changed, as it is kept."""
-        return {key: facts.written(self._known[key]) for key in self._changed}
+    def teach(self, lessons: Mapping[Key, Lesson]) -> None:
+        """Learn what was found elsewhere."""
+        for key, lesson in lessons.items():
+            self._add(key, lesson)
+
+    def changes(self) -> str | None:
+        """Return the things that have changed, as they are kept (facts.written); None where nothing has."""
+        if not self.changed:
+            return None
+        # In the order of their keys, so that neighbours are written together.
+        return facts.written({key: self._known[key] for key in sorted(self.changed)})
+
+    def _add(self, key: Key, lesson: Lesson) -> None:
+        known = self._known.get(key)
+        self._known[key] = facts.learn(known, lesson) if known else [lesson]
+        self._values.pop(key, None)
+        self.changed.add(key)
 
     def _fetch(self, keys: Collection[Key]) -> None:
         found = self._read(keys)
         for key in keys:
             self._known[key] = facts.read(found[key]) if key in found else []
-
-    def _pointers(self, key: Key) -> Iterable[Key]:
-        if key.partition(" ")[0] in _POINTING:
-            for lesson in self._known[key]:
-                for field in POINTERS.keys() & lesson.values.keys():
-                    pointer = facts.key_of(field, lesson.values[field])
-                    if pointer is not None:
-                        yield pointer

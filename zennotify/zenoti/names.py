@@ -6,10 +6,14 @@ facts, when a rule or a template asks for it; what nobody knows is None.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
+from zennotify.core.center import NOT_LISTED, Center, Centers
 from zennotify.core.model import Event, Placeholder
+from zennotify.zenoti import offset
+from zennotify.zenoti.facts import Key, key_of
 from zennotify.zenoti.things import FIELDS, POINTERS, Things, things_of
 
 Data = Mapping[str, Any]
@@ -47,7 +51,13 @@ def _recall_nothing(_kind: str, _id: Any) -> Data:
 class Names(dict[str, Any]):
     """The names of one event; a thing is made when it is first asked for."""
 
-    def __init__(self, event: Event, recall: Recall = _recall_nothing, said: Things | None = None) -> None:
+    def __init__(
+        self,
+        event: Event,
+        recall: Recall = _recall_nothing,
+        said: Things | None = None,
+        centers: Centers = NOT_LISTED,
+    ) -> None:
         """Take the event; `said` is what it says of its things, where that is known already."""
         super().__init__(
             event={
@@ -61,6 +71,7 @@ class Names(dict[str, Any]):
         self._event = event
         self._recall = recall
         self._said = said
+        self._centers = centers
 
     def __missing__(self, name: str) -> Thing:
         if name not in FIELDS:
@@ -82,6 +93,15 @@ class Names(dict[str, Any]):
         id_ = self.id_of(kind)
         return {} if id_ is None else self._recall(kind, id_)
 
+    def listed(self) -> Center | None:
+        """Return the event's centre as centers.yaml knows it."""
+        return self._centers.get(self.id_of("center")) if len(self._centers) else None
+
+    def offset_at(self, moment: datetime) -> timedelta | None:
+        """Return how far the clock of the event's centre is from UTC around a moment, as bookings taught it."""
+        center = self.id_of("center")
+        return None if center is None else offset.near(self._recall, center, moment)
+
     def id_of(self, kind: str, seen: frozenset[str] = frozenset()) -> Any:
         """Return the id of a thing: as the event says it, or as another thing that it points to does."""
         id_ = self.said(kind).get("id")
@@ -93,6 +113,30 @@ class Names(dict[str, Any]):
             if id_ is not None:
                 break
         return id_
+
+    def sources(self, kind: str, seen: frozenset[str] = frozenset()) -> set[Key]:
+        """Return the keys of the things that may teach something of a thing: its own, and those that may name it."""
+        id_ = self.said(kind).get("id")
+        key = key_of(kind, id_)
+        if key is not None:
+            return {key}
+        others = (other for other in POINTERS[kind] if other not in seen)
+        return {key for other in others for key in self.sources(other, seen | {kind})}
+
+    def unknown(self, wants: Collection[tuple[str, str]]) -> list[str]:
+        """Return the kinds of things of which nothing is known that is wanted."""
+        kinds = dict.fromkeys(kind for kind, _ in sorted(wants))
+        known = {kind for kind, field in wants if field != "id" and self[kind][field] is not None}
+        return [kind for kind in kinds if kind not in known]
+
+    def awaited(self, wants: Collection[tuple[str, str]]) -> tuple[Key, ...]:
+        """Return the things that may still teach what is wanted and unknown, by their keys."""
+        return tuple(sorted({key for kind in self.unknown(wants) for key in self.sources(kind)}))
+
+    def renew(self) -> None:
+        """Look everything up anew, for more has been learned."""
+        for kind in FIELDS:
+            self.pop(kind, None)
 
 
 class Thing(Mapping[str, Any]):
@@ -108,6 +152,10 @@ class Thing(Mapping[str, Any]):
     def __getitem__(self, field: str) -> Any:
         if field not in FIELDS[self._kind]:
             raise KeyError(field)
+        if self._kind == "center" and field != "id":
+            listed = self._names.listed()
+            if listed is not None and (known := getattr(listed, field)) is not None:
+                return known
         said = self._names.said(self._kind).get(field)
         if said is not None:
             return said
@@ -142,6 +190,7 @@ class MessageNames(dict[str, Any]):
     def __init__(self, names: Names, extra: Data) -> None:
         super().__init__(event=names["event"], data=names["data"], **extra)
         self._names = names
+        self.offset_at = names.offset_at
 
     def __missing__(self, name: str) -> NamedThing:
         if name not in FIELDS:

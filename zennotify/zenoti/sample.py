@@ -22,6 +22,11 @@ _OCCASION_IDS = (
     "sesion_id",
     "user_membership_id",
 )
+#: When samples without an envelope happened, where their own dates would else lie far in the past.
+_HAPPENED = {
+    "Guest.Membership.Cancelled": "2021-12-14T03:30:08Z",
+    "Guest.Membership.Freeze": "2021-12-13T16:00:00Z",
+}
 
 
 def sample_names() -> list[str]:
@@ -54,7 +59,7 @@ def _envelope(event_type: str, data: dict[str, Any]) -> dict[str, Any]:
         "event_schema": "v1",
         "event_resource": None,
         "event_type": event_type,
-        "event_timestamp": "2022-03-22T09:54:53.3484785Z",
+        "event_timestamp": _HAPPENED.get(event_type, "2022-03-22T09:54:53.3484785Z"),
         "data": data,
     }
 

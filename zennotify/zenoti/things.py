@@ -21,8 +21,8 @@ Things = dict[str, Said]
 
 #: Every kind of thing and its fields.  A field whose name is a kind holds the id of such a thing.
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "guest": ("id", "name", "first_name", "last_name", "email", "phone"),
-    "center": ("id", "name", "time_zone", "currency"),
+    "guest": ("id", "name", "first_name", "last_name", "email", "phone", "opted_out"),
+    "center": ("id", "name", "region", "time_zone", "country", "currency"),
     "session": ("id", "name", "start", "end", "capacity", "guests"),
     "group": ("id", "services", "start", "end", "start_in_center", "status", "number"),
     "employee": ("id", "name"),
@@ -75,7 +75,8 @@ def _known(**fields: Any) -> Said:
     return {name: value for name, value in fields.items() if value is not None and value != ""}
 
 
-def _name(first: Any, last: Any) -> str | None:
+def full_name(first: Any, last: Any) -> str | None:
+    """Return a person's name from its parts, or None where there is none."""
     if isinstance(first, str) and isinstance(last, str):
         return f"{first.strip()} {last.strip()}".strip() or None
     return (first if isinstance(first, str) else last if isinstance(last, str) else "").strip() or None
@@ -83,7 +84,7 @@ def _name(first: Any, last: Any) -> str | None:
 
 def _person(person: Data, id_: Any, **more: Any) -> Said:
     first, last = person.get("first_name"), person.get("last_name")
-    return _known(id=id_, name=_name(first, last), first_name=first, last_name=last, **more)
+    return _known(id=id_, name=full_name(first, last), first_name=first, last_name=last, **more)
 
 
 def _phone(value: Any) -> str | None:
@@ -208,9 +209,25 @@ def _guest_event(data: Data) -> Things:
     said = _any_event(data)
     person = _mapping(data.get("personal_info")) or _mapping(data.get("details"))
     phone = _phone(person.get("mobile_phone")) or _phone(_first(person.get("phone")))
-    said["guest"] = _person(person, data.get("id"), email=person.get("email"), phone=phone)
+    opted_out = _opted_out(data)
+    said["guest"] = _person(
+        person, data.get("id"), email=person.get("email"), phone=phone, opted_out=opted_out
+    )
     _point(said, "guest", "center")
     return said
+
+
+def _opted_out(data: Data) -> list[str] | None:
+    """Return what a guest wants no more, e.g. ["marketing email"]; None where the event does not say it."""
+    preferences = data.get("current_preferences")
+    if not isinstance(preferences, Mapping):
+        return None
+    return [
+        f"{category} {medium}"
+        for category, media in preferences.items()
+        for medium, wish in _mapping(media).items()
+        if wish == "opted-out"
+    ]
 
 
 def _membership(data: Data) -> Things:
