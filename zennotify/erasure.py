@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from zennotify.core.model import Event, Zone
+from zennotify.core.model import Event
 from zennotify.core.once import WindowKey
 from zennotify.store import Reader
 from zennotify.store.rows import KeptEvent
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.belongings import Bearing, Belongings, fact_without
-from zennotify.zenoti.event import reopen
+from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.facts import Key
 
 #: Events of one transaction: each is a few rows of each table.
@@ -68,7 +68,7 @@ class Found:
     waiting: int = 0
 
 
-def find(reader: Reader, own: Belongings, class_times: Zone, progress: Progress) -> Found:
+def find(reader: Reader, own: Belongings, reading: Reading, progress: Progress) -> Found:
     """Return what there is of a guest; `own` has read nothing yet."""
     found = Found(own.guest)
     have_facts: set[Key] = set()
@@ -76,7 +76,7 @@ def find(reader: Reader, own: Belongings, class_times: Zone, progress: Progress)
     while own.extent != before:  # an event may name a booking that no fact knows, and that leads to others
         have_facts |= _read_facts(reader, own, progress)
         before = own.extent
-        for id_, event in _events(reader, own, class_times, progress):
+        for id_, event in _events(reader, own, reading, progress):
             bearing = own.read_event(event)
             if bearing is Bearing.PERSONAL:
                 found.events.add(id_)
@@ -116,7 +116,7 @@ def _read_facts(reader: Reader, own: Belongings, progress: Progress) -> set[Key]
 
 
 def _events(
-    reader: Reader, own: Belongings, class_times: Zone, progress: Progress
+    reader: Reader, own: Belongings, reading: Reading, progress: Progress
 ) -> Iterator[tuple[str, Event]]:
     """Yield the events, by their ids, that may name the guest or one of the guest's things."""
     wanted = own.wanted()
@@ -124,20 +124,21 @@ def _events(
     for page in reader.all_events():
         for kept in page:
             if wanted.may_be_in(kept.body):
-                yield kept.id, _opened(kept, class_times)
+                yield kept.id, _opened(kept, reading)
         count += len(page)
         progress("events", count)
 
 
-def _opened(kept: KeptEvent, class_times: Zone) -> Event:
+def _opened(kept: KeptEvent, reading: Reading) -> Event:
     try:
-        return reopen(kept.body, kept.received_at, class_times)
+        return reopen(kept.body, kept.received_at, reading, kept.type)
     except ValueError:  # an earlier version took it for one: it is searched as a text
         text = kept.body.decode(errors="replace")
         return Event(
             id=kept.id,
             event_id="",
             type=kept.type,
+            kind=kept.type.casefold(),
             at=None,
             received_at=kept.received_at,
             data={"body": text},

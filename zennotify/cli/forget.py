@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import click
 
+from zennotify.app import reading
 from zennotify.cli.progress import shown_progress
 from zennotify.cli.project import config_option, fail, json_option, load_or_exit, open_or_exit
 from zennotify.config import Config
-from zennotify.core.model import Zone
 from zennotify.erasure import Found, Part, Progress, erase, find, last_parts, parts
 from zennotify.store import Store
 from zennotify.web.control import NoDaemon, ask
@@ -86,7 +86,7 @@ def _find(config: Config, own: Belongings) -> Found:
     reader = open_or_exit(config)
     try:
         with shown_progress("reading") as progress:
-            return find(reader, own, Zone(config.class_times), progress)
+            return find(reader, own, reading(config), progress)
     finally:
         reader.close()
 

@@ -238,7 +238,15 @@ def _things(event_type: str, samples: Iterable[Mapping[str, Any]]) -> frozenset[
     reached: set[str] = set()
     for data in samples:
         now = datetime.fromtimestamp(0, UTC)
-        event = Event(id="", event_id="", type=event_type, at=now, received_at=now, data=data)
+        event = Event(
+            id="",
+            event_id="",
+            type=event_type,
+            kind=event_type.casefold(),
+            at=now,
+            received_at=now,
+            data=data,
+        )
         reached |= things_of(event).keys()
     while more := {
         kind for kind, by in POINTERS.items() if kind not in reached and not reached.isdisjoint(by)
