@@ -56,7 +56,7 @@ def compile_rules(
     `aliases` other names of event types.
     """
     center_file = read_centers(sources.centers, sources.centers_at, channels)
-    shared = Shared(sources, channels, center_file.roles, event_types, aliases, time_zone, locale)
+    shared = Shared(sources, channels, center_file, event_types, aliases, time_zone, locale)
     shared.problems += center_file.problems
     with _no_collection():
         compiled = [

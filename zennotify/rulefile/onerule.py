@@ -130,6 +130,12 @@ class RuleCompiler:
             else:
                 hint = did_you_mean(name, known)
                 self._add(path, f"there is no {self._shared.kind_told} `{name[:60]}`{hint}")
+        for name in (name for name in names if name in known):
+            without = self._shared.centers.without(name)
+            if without:
+                more = f" and {len(without) - 1} more" if len(without) > 1 else ""
+                sentence = f"`{name}` means no channel at {without[0]}{more}, nor in its region"
+                self._add(self._part("notify", name), sentence, warning=True)
 
     def _clauses(self, match: Mapping[str, Any]) -> Iterator[Clause]:
         for text, wanted in match.items():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from zennotify.centerfile import CenterFile
 from zennotify.core.model import Form, Predicate
 from zennotify.errors import Problem
 from zennotify.message import MessageTemplate, Templates, compile_expression
@@ -20,14 +21,16 @@ class Shared:
         self,
         sources: Sources,
         channels: Mapping[str, Form] | None,
-        roles: Collection[str] | None,
+        center_file: CenterFile,
         event_types: Sequence[str],
         aliases: Aliases,
         time_zone: str,
         locale: str,
     ) -> None:
+        roles = center_file.roles
         #: What `notify` may name; None where that is not known, and anything goes.
         self.told = None if channels is None or roles is None else {*channels, *roles}
+        self.centers = center_file.centers
         #: How a name that is none of them is called.
         self.kind_told = "channel or role" if roles else "channel"
         self._time_zone = time_zone
