@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
+from urllib.parse import quote
 
 from zennotify import log
 from zennotify.core.decide import Decision, Duty, Passed, conclude, examine
@@ -292,7 +293,7 @@ class Decider:
         for key in unlisted:
             if len(self._reported) < _MOST_REPORTED:
                 self._reported.add(key)
-                center = key.partition(" ")[2]
+                center = quote(key.partition(" ")[2])  # it may hold anything
                 logger.warning("center=%s is not in centers.yaml; see: zennotify doctor --centers", center)
 
     def _tell(self, event: str, decision: Decision) -> None:

@@ -11,6 +11,10 @@ import pytest
 from tests.acceptance.daemon import Daemon
 from tests.sinks import Answer, HttpSink, SmtpSink
 from tests.zenoti_api import HANGS, LOGIN_PAGE, ZenotiServer, guest, session, too_many
+from zennotify.app import open_ways
+from zennotify.cli.demo import harmless
+from zennotify.cli.project import load_project
+from zennotify.core.model import Form, Message, Outcome
 
 RULES = """
 rules:
@@ -281,3 +285,23 @@ def test_centers_yaml_names_centres_and_says_who_is_told_there(tmp_path: Path, s
         daemon.kill()
     checked = daemon.cli("check")
     assert "`team` means no channel at Olympia, nor in its region" in checked.stderr
+
+
+def test_the_demo_writes_to_no_guest(tmp_path: Path) -> None:
+    channels = {
+        "guest-mail": {"url": "mailto://127.0.0.1:1?from=salon@example.com", "to": "{{ guest.email }}"},
+        "desk": {"url": "json://127.0.0.1:1"},
+    }
+    daemon = Daemon(tmp_path, channels=channels, rules=GUESTS)
+    config = harmless(load_project(daemon.config, need_secrets=False))
+    shown = {name: (one.url.get_secret_value(), one.form) for name, one in config.channels.items()}
+    assert shown == {
+        "guest-mail": ("console://guest-mail", Form.EMAIL),
+        "desk": ("json://127.0.0.1:1", None),
+    }
+    printed: list[str] = []
+    [way] = (way for way in open_ways(config, printed.append) if way.towards is not None)
+    assert way.towards is not None
+    message = Message(title="T", body="<p>Dear Ann</p>", form=Form.EMAIL)
+    assert way.towards("ann@example.com").send(message, delivery_id="d").outcome is Outcome.SENT
+    assert "guest-mail → ann@example.com" in printed[0]
