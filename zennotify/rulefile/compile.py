@@ -44,14 +44,20 @@ def compile_rules(
     locale: str,
     event_types: Sequence[str],
     guests: Mapping[str, GuestChannel] | None = None,
+    examined: bool = True,
 ) -> CompiledRules:
     """Compile, or raise ConfigError with all problems, by file and line.
 
     `channels` are the names that `notify` may use, or None for rules of the past, whose channels may be gone:
     only their messages are still needed.  `event_types` is what the catalog knows (another one is only a
     warning: Zenoti adds types).  `guests` are the channels whose recipient comes from the event.
+
+    Rules that were in force before are not `examined`: that what they ask for is in the catalog.  They have to go on,
+    whatever it has learned since.
     """
-    shared = Shared(sources, channels, event_types, time_zone, locale)
+    shared = Shared(
+        sources, channels, event_types, time_zone, locale, examined=examined and channels is not None
+    )
     with _no_collection():
         compiled = [
             RuleCompiler(document, index, shared).compile()

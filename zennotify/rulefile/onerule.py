@@ -18,6 +18,8 @@ from zennotify.errors import Problem
 from zennotify.message import MessageTemplate, TemplateProblem, Want
 from zennotify.rulefile.clauses import read_clause, read_path
 from zennotify.rulefile.entry import NOT_YET, PLACEHOLDERS, RuleEntry
+from zennotify.rulefile.examine import Asked
+from zennotify.rulefile.scope import nearest_type
 from zennotify.rulefile.shared import Shared
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import Document, Step, kind
@@ -35,6 +37,7 @@ class RuleCompiler:
         #: Keys that are missing or wrong: nothing more is said of them.
         self._wrong: set[str] = set()
         self._failed = False
+        self._asked = Asked()
         id_ = self._raw.get("id") if isinstance(self._raw, dict) else None
         self._label = id_[:100] if isinstance(id_, str) and id_.strip() else f"rules[{index}]"
 
@@ -51,6 +54,7 @@ class RuleCompiler:
         when = self._when(entry.when)
         once = self._once(entry)
         message = self._message(entry)
+        self._examine(entry)
         if entry.tests is not None:
             self._add(
                 ("tests",), "tests are not run yet by this version of zennotify", key=True, warning=True
@@ -117,7 +121,7 @@ class RuleCompiler:
             if "event" in self._wrong or folded in known or any(fnmatchcase(it, folded) for it in known):
                 continue
             what = "fits no event type" if "*" in event else "is not an event type"
-            hint = did_you_mean(event, known.values())
+            hint = nearest_type(event, known)
             self._add(("event",), f"`{event}` {what} that zennotify knows{hint}", warning=True)
 
     def _check_channels(self, names: tuple[str, ...]) -> None:
@@ -145,6 +149,7 @@ class RuleCompiler:
                 continue
             clause = read_clause(path, wanted)
             if isinstance(clause, Clause):
+                self._asked.clauses.append((("match", text), path, wanted))
                 yield clause
             else:
                 for below, sentence in clause:
@@ -154,20 +159,25 @@ class RuleCompiler:
         if not expression:
             return None
         try:
-            return self._shared.predicate(expression)
+            predicate = self._shared.predicate(expression)
         except TemplateProblem as problem:
             self._add(("when",), f"{problem.message}{self._comment(('when',))}")
             return None
+        self._asked.when = expression
+        return predicate
 
     def _once(self, entry: RuleEntry) -> Once | None:
         if entry.once is None:
             return None
         paths: list[Path] = []
         for text in entry.once.per:
+            place = self._part("once", "per", text)
             try:
                 paths.append(read_path(text))
             except PathError as error:
-                self._add(self._part("once", "per", text), str(error))
+                self._add(place, str(error))
+            else:
+                self._asked.keys.append((place, paths[-1]))
         return Once(per=tuple(paths), period=entry.once.period)
 
     def _message(self, entry: RuleEntry) -> MessageTemplate | None:
@@ -185,11 +195,12 @@ class RuleCompiler:
 
     def _inline(self, entry: RuleEntry) -> MessageTemplate | None:
         try:
-            return self._shared.templates.inline(entry.message, entry.description or entry.id)
+            message = self._shared.templates.inline(entry.message, entry.description or entry.id)
         except TemplateProblem as problem:
-            where = self._document.where_in((*self._at, "message"), problem.line)
-            self._note(Problem(self._document.name, *where, f"{self._label}.message: {problem.message}"))
+            self._add_inline(problem.message, problem.line)
             return None
+        self._asked.message = entry.message
+        return message
 
     def _from_file(self, name: str) -> MessageTemplate | None:
         shared = self._shared
@@ -199,7 +210,23 @@ class RuleCompiler:
             return None
         if f"{shared.templates_at}/{name}" in shared.broken:
             return None
+        self._asked.template = name
         return shared.message(name)
+
+    def _examine(self, entry: RuleEntry) -> None:
+        """Say what the rule asks for that its events do not carry."""
+        examiner = self._shared.examiner
+        if examiner is None or "event" in self._wrong:
+            return
+        self._asked.events = entry.event
+        for (sentence, warning, line, _), place, key, template in examiner.examine(self._asked):
+            if template:
+                file = f"{self._shared.templates_at}/{template}"
+                self._note(Problem(file, line, min(line, 1), f"{self._label}: {sentence}", warning))
+            elif place == ("message",):
+                self._add_inline(sentence, line, warning=warning)
+            else:
+                self._add(place, sentence, key=key, warning=warning)
 
     def _part(self, *path: str) -> tuple[Step, ...]:
         """Return the path of one text in a list; `x` alone is the same as `[x]`."""
@@ -224,6 +251,10 @@ class RuleCompiler:
         self._note(
             self._document.problem((*self._at, *path), f"{label}: {sentence}", key=key, warning=warning)
         )
+
+    def _add_inline(self, sentence: str, line: int, *, warning: bool = False) -> None:
+        where = self._document.where_in((*self._at, "message"), line)
+        self._note(Problem(self._document.name, *where, f"{self._label}.message: {sentence}", warning))
 
     def _note(self, problem: Problem) -> None:
         self._failed = self._failed or not problem.warning

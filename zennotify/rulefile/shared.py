@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from zennotify.core.model import Form, Predicate
 from zennotify.errors import Problem
 from zennotify.message import MessageTemplate, Templates, compile_expression
+from zennotify.rulefile.examine import Examiner
 from zennotify.rulefile.sources import Sources
 from zennotify.zenoti.names import EVENT_NAMES, MESSAGE_NAMES
 
@@ -21,11 +22,15 @@ class Shared:
         event_types: Sequence[str],
         time_zone: str,
         locale: str,
+        *,
+        examined: bool,
     ) -> None:
         self.channels = channels
         self._time_zone = time_zone
         self.event_types = {event_type.casefold(): event_type for event_type in event_types}
         self.templates = Templates(sources.templates, time_zone=time_zone, locale=locale, known=MESSAGE_NAMES)
+        #: None for rules that were in force before.
+        self.examiner = Examiner(self.templates, self.event_types) if examined else None
         self.template_names = frozenset(sources.templates)
         self.templates_at = sources.templates_at
         #: Where each id was first given.
