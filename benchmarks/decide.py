@@ -22,7 +22,7 @@ from zennotify.core.path import parse_path
 from zennotify.core.rule import RuleSet
 from zennotify.rulefile import Sources, compile_rules
 from zennotify.zenoti.catalog import EVENT_TYPES
-from zennotify.zenoti.event import reopen
+from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.names import Names
 from zennotify.zenoti.sample import load_sample
 
@@ -61,7 +61,7 @@ def run(rounds: int, folder: Path) -> Iterator[Figure]:
 
 
 def _event(name: str) -> Event:
-    return reopen(json.dumps(load_sample(name)).encode(), _NOW, Zone.CENTER)
+    return reopen(json.dumps(load_sample(name)).encode(), _NOW, Reading(Zone.CENTER), name)
 
 
 def _compile(size: int, events: list[Event]) -> tuple[RuleSet, float]:

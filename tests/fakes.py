@@ -87,7 +87,13 @@ def make_event(
     received_at: datetime = START,
 ) -> Event:
     return Event(
-        id=id_, event_id=f"zenoti-{id_}", type=event_type, at=at, received_at=received_at, data=data or {}
+        id=id_,
+        event_id=f"zenoti-{id_}",
+        type=event_type,
+        kind=event_type.casefold(),
+        at=at,
+        received_at=received_at,
+        data=data or {},
     )
 
 

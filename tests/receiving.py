@@ -74,7 +74,8 @@ class Recorder:
     async def accept(self, envelope: Envelope, body: bytes, received_at: datetime) -> Receipt:
         """Keep an event."""
         await self._check("accept", envelope.data, received_at)
-        event = hashlib.sha256(envelope.event_id.encode()).hexdigest()[:32]
+        key = envelope.event_id or envelope.fingerprint
+        event = hashlib.sha256(key.encode()).hexdigest()[:32]
         known = self.events.setdefault(event, envelope)
         self.changed.set()
         if known.fingerprint != envelope.fingerprint:

@@ -44,11 +44,11 @@ def test_the_example_configuration_and_rules_have_no_problem() -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stderr == ""
-    assert done.stdout == "good: 19 rules, 3 channels, 0 warnings\n"
+    assert done.stdout == "good: 19 rules, 3 channels, 5 centres, 0 warnings\n"
 
 
 def test_every_template_is_used_by_a_rule() -> None:
-    sources = read_sources(ROOT / "rules", ROOT / "templates")
+    sources = read_sources(ROOT / "rules", ROOT / "templates", ROOT / "centers.yaml")
     used = set(re.findall(r"^ +template: (\S+)", "\n".join(sources.rules.values()), re.MULTILINE))
     assert used == set(sources.templates)
 
@@ -72,7 +72,7 @@ def test_the_readmes_first_rule_is_good() -> None:
         block for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "class-changed" in block
     ]
     rule = "\n".join(line.removeprefix("   ") for line in text.splitlines())
-    sources = read_sources(ROOT / "rules", ROOT / "templates")
+    sources = read_sources(ROOT / "rules", ROOT / "templates", ROOT / "centers.yaml")
     mine = type(sources)(rules={"mine.yaml": rule}, templates={})
     compiled = compile_rules(
         mine, channels={"front-desk": Form.CHAT}, time_zone="UTC", locale="en-US", event_types=EVENT_TYPES

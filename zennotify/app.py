@@ -39,7 +39,9 @@ from zennotify.store import Store
 from zennotify.store.transaction import Transaction
 from zennotify.web.admin import Admin
 from zennotify.web.control_server import ControlServer
+from zennotify.zenoti.aliases import with_aliases
 from zennotify.zenoti.api import ZenotiApi
+from zennotify.zenoti.event import Reading
 from zennotify.zenoti.names import EVENT_NAMES
 
 logger = logging.getLogger("zennotify.app")
@@ -61,10 +63,11 @@ def surroundings(config: Config, forms: Mapping[str, Form]) -> Surroundings:
     return Surroundings(
         rules=config.rules,
         templates=config.templates,
+        centers=config.centers,
         channels=forms,
         time_zone=config.time_zone,
         locale=config.locale,
-        class_times=Zone(config.class_times),
+        reading=reading(config),
         guests=_guest_channels(config, forms),
     )
 
@@ -86,6 +89,11 @@ def _guest_channels(config: Config, forms: Mapping[str, Form]) -> dict[str, Gues
 def _recipient(to: str, form: Form) -> Callable[[Names], str | None]:
     said = compile_recipient(to, EVENT_NAMES)
     return lambda names: guest_address(said(names), form)
+
+
+def reading(config: Config) -> Reading:
+    """Return how Zenoti's events are meant here."""
+    return Reading(Zone(config.class_times), with_aliases(config.event_aliases))
 
 
 def open_ways(config: Config, echo: Callable[[str], None]) -> list[Way]:
@@ -142,18 +150,18 @@ class App:
             self.outbox.wake(names)  # made below: it needs the rulebook, which needs ops
 
         ops = Ops(store.writer, clock, told, wake)
-        class_times = Zone(config.class_times)
         self._enquiry = self._make_enquiry()
         self.rulebook = Rulebook(
             surroundings(config, forms), store.writer, store.reader, clock, self.metrics, ops, self._enquiry
         )
         self.outbox = Outbox(store.writer, clock, self.metrics, self.rulebook.render, ways, ops)
-        self.decider = Decider(store.writer, self.metrics, class_times=class_times, wake=wake, ops=ops)
+        meant = reading(config)
+        self.decider = Decider(store.writer, self.metrics, reading=meant, wake=wake, ops=ops)
         intake = Intake(
             store.writer,
             clock,
             self.metrics,
-            class_times=class_times,
+            reading=meant,
             rule_set=lambda: self.decider.rule_set,
             hand_on=self.decider.hand_on,
             lost_sight=self.decider.fall_behind,

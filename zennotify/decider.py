@@ -15,10 +15,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
+from urllib.parse import quote
 
 from zennotify import log
 from zennotify.core.decide import Decision, Duty, Passed, conclude, examine
-from zennotify.core.model import Reason, Zone
+from zennotify.core.model import Reason
 from zennotify.core.once import Window, WindowKey
 from zennotify.core.rule import RuleSet
 from zennotify.errors import StoreUnavailable, place_of
@@ -29,8 +30,9 @@ from zennotify.store.rows import KeptEvent, NewDecision, NewDelivery, Undecided
 from zennotify.store.schema import to_micros
 from zennotify.store.transaction import Transaction
 from zennotify.waiting import Waiting, WaitingRoom
+from zennotify.zenoti.aliases import kind_of
 from zennotify.zenoti.catalog import label
-from zennotify.zenoti.event import reopen
+from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.facts import Key, keys_of
 from zennotify.zenoti.memory import Memory
 from zennotify.zenoti.names import Names
@@ -47,6 +49,8 @@ _MOST_WAITING = 5_000
 _BATCH = 256
 #: A transaction decides no further event once it has worked this long (seconds).
 _LONGEST_WORK = 0.05
+#: Centres that are reported as not listed.
+_MOST_REPORTED = 1_000
 #: Decisions that the owners hear of.
 _TROUBLES = {Reason.ERROR, Reason.FAILED}
 
@@ -73,6 +77,8 @@ class _Batch:
     #: The things that something has been learned of, and what is known of them now, as it is kept (facts.written).
     learned: Collection[Key] = ()
     facts: str | None = None
+    #: The centres, by their ids, that centers.yaml does not list.
+    unlisted: set[Key] = field(default_factory=set)
     #: What waits for names.
     waiting: list[Waiting] = field(default_factory=list)
     #: What need not wait any more.
@@ -91,19 +97,21 @@ class Decider:
         writer: Writer,
         metrics: Metrics,
         *,
-        class_times: Zone,
+        reading: Reading,
         wake: Callable[[set[str]], None],
         ops: Ops,
     ) -> None:
         self._writer = writer
         self._metrics = metrics
-        self._class_times = class_times
+        self._reading = reading
         #: Called in the writer's thread with the channels that have new deliveries.
         self._wake = wake
         self._ops = ops
         self._rules: RuleSet | None = None
         self._has_rules = asyncio.Event()
         self._waiting_room = WaitingRoom()
+        #: Centres that have been reported as not listed.
+        self._reported: set[Key] = set()
         #: Whether the store has undecided events that are not in the queue; only the writer's thread changes it.
         self._is_behind = True
         #: Whether what an earlier process left has been decided; until then nothing is read back.
@@ -170,7 +178,8 @@ class Decider:
                 logger.warning("the store is unavailable; deciding what was left waits for it")
 
     async def _give_up(self, kept: KeptEvent) -> None:
-        logger.error("event=%s type=%s state=failed tries=%d", kept.id, label(kept.type), kept.tries)
+        kind = kind_of(kept.type, self._reading.aliases)
+        logger.error("event=%s type=%s state=failed tries=%d", kept.id, label(kind), kept.tries)
         reason = f"deciding it ended zennotify {kept.tries} times"
         await self._patiently(partial(self._writer.call, _keep_failed, kept, reason))
         self._metrics.decisions.labels("", Reason.FAILED.value).inc()
@@ -211,7 +220,7 @@ class Decider:
     ) -> None:
         """Decide the events over what the windows were before this transaction and became within it."""
         centers = rules.directory.centers
-        memory = Memory(transaction.facts, self._class_times, centers)
+        memory = Memory(transaction.facts, self._reading.class_times, centers)
         said: list[tuple[Undecided, Things, Mapping[str, Key]]] = []
         for event in events:
             try:
@@ -227,6 +236,8 @@ class Decider:
                 batch.left_some = True  # a rule that takes long must not keep new events waiting
                 break
             try:
+                if len(centers) and "center" in keys and centers.get(things["center"]["id"]) is None:
+                    batch.unlisted.add(keys["center"])
                 names = Names(event.event, memory.recall, things, centers)
                 examined.append((event, things, examine(event.event, names, rules)))
                 at = event.event.at
@@ -260,6 +271,7 @@ class Decider:
             duty.channel for one in batch.decided for decision in one.decisions for duty in decision.duties
         }
         channels |= {waiting.channel for waiting in batch.hastened}
+        self._report(batch.unlisted - self._reported)
         self._waiting_room.leave(batch.hastened)
         for waiting in batch.waiting:
             self._waiting_room.enter(waiting)
@@ -275,6 +287,14 @@ class Decider:
                 if decision.reason in _TROUBLES:
                     self._tell(one.undecided.event.id, decision)
         log.lines(logger, (_line(one) for one in batch.decided))
+
+    def _report(self, unlisted: set[Key]) -> None:
+        """Say once of each centre that centers.yaml does not list it."""
+        for key in unlisted:
+            if len(self._reported) < _MOST_REPORTED:
+                self._reported.add(key)
+                center = quote(key.partition(" ")[2])  # it may hold anything
+                logger.warning("center=%s is not in centers.yaml; see: zennotify doctor --centers", center)
 
     def _tell(self, event: str, decision: Decision) -> None:
         self._ops.tell(
@@ -292,7 +312,8 @@ class Decider:
         self.fall_behind()
 
     def _reopen(self, kept: KeptEvent) -> Undecided:
-        return Undecided(kept.place, kept.rule_set, reopen(kept.body, kept.received_at, self._class_times))
+        event = reopen(kept.body, kept.received_at, self._reading, kept.type)
+        return Undecided(kept.place, kept.rule_set, event)
 
 
 def _keep_decided(transaction: Transaction, rules_hash: str, batch: _Batch) -> None:
@@ -341,4 +362,4 @@ def _failure(event: Undecided, error: Exception) -> _Decided:
 def _line(one: _Decided) -> str:
     made = " ".join(f"{decision.rule}:{decision.reason.value}" for decision in one.decisions) or "unmatched"
     event = one.undecided.event
-    return f"event={event.id} type={label(event.type)} decided {made}"
+    return f"event={event.id} type={label(event.kind)} decided {made}"

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from zennotify.clock import Clock
-from zennotify.core.model import Event, Zone
+from zennotify.core.model import Event
 from zennotify.errors import StoreUnavailable
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
@@ -24,7 +24,7 @@ from zennotify.store.rows import NewEvent, Quarantined, Undecided
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import label
 from zennotify.zenoti.envelope import Envelope
-from zennotify.zenoti.event import make_event
+from zennotify.zenoti.event import Reading, make_event
 from zennotify.zenoti.things import center_id
 
 logger = logging.getLogger("zennotify.intake")
@@ -76,7 +76,7 @@ class Intake:
         clock: Clock,
         metrics: Metrics,
         *,
-        class_times: Zone,
+        reading: Reading,
         rule_set: Callable[[], str | None],
         hand_on: Callable[[Undecided], None],
         lost_sight: Callable[[], None],
@@ -84,7 +84,7 @@ class Intake:
     ) -> None:
         self._clock = clock
         self._metrics = metrics
-        self._class_times = class_times
+        self._reading = reading
         self._ops = ops
         #: Returns the hash of the rules in force.
         self._rule_set = rule_set
@@ -102,7 +102,7 @@ class Intake:
 
     async def accept(self, envelope: Envelope, body: bytes, received_at: datetime) -> Receipt:
         """Keep an event; returns after the commit.  Raises StoreUnavailable when it took too long."""
-        event = make_event(envelope, received_at, self._class_times)
+        event = make_event(envelope, received_at, self._reading)
         arrival = _Arrival(event, envelope.fingerprint, body)
         receipt = (await self._hold(self._arrivals, arrival)).receipt
         if receipt.status == "quarantined":
@@ -196,7 +196,7 @@ class Intake:
         new = [one.undecided for one in kept if one.undecided is not None]
         for undecided in new:
             self._hand_on(undecided)
-        for kind, count in Counter(label(undecided.event.type) for undecided in new).items():
+        for kind, count in Counter(label(undecided.event.kind) for undecided in new).items():
             self._metrics.events.labels(kind).inc(count)
         if new:
             self._metrics.last_event.set(new[-1].event.received_at.timestamp())

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from zennotify.clock import Clock
 from zennotify.core.center import NOT_LISTED
-from zennotify.core.model import Form, Message, Zone
+from zennotify.core.model import Form, Message
 from zennotify.core.notify import GuestChannel
 from zennotify.core.rule import RuleSet
 from zennotify.enquiry import Enquiry
@@ -31,7 +31,7 @@ from zennotify.store import Reader, Writer
 from zennotify.store.rows import Claimed
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import EVENT_TYPES
-from zennotify.zenoti.event import reopen
+from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.memory import Memory
 from zennotify.zenoti.names import MessageNames, Names
 
@@ -49,15 +49,16 @@ class Surroundings:
 
     rules: Path
     templates: Path
+    centers: Path
     channels: Mapping[str, Form]
     time_zone: str
     locale: str
-    class_times: Zone
+    reading: Reading
     #: The channels whose recipient comes from the event.
     guests: Mapping[str, GuestChannel] = field(default_factory=dict)
 
     def compile(self, sources: Sources, *, kept: bool = False, past: bool = False) -> CompiledRules:
-        """Compile rules and templates; raises ConfigError with all problems.
+        """Compile rules, templates and centres; raises ConfigError with all problems.
 
         A set that was `kept` was in force before and goes on, though the catalog may know better by now.  One of the
         `past` may even name channels that are no more: what it decided still has to be written.
@@ -69,12 +70,13 @@ class Surroundings:
             locale=self.locale,
             event_types=EVENT_TYPES,
             guests=self.guests,
+            aliases=self.reading.aliases,
             examined=not kept,
         )
 
     def read(self) -> tuple[Sources, CompiledRules]:
         """Read and compile the files; raises ConfigError with all problems."""
-        sources = read_sources(self.rules, self.templates)
+        sources = read_sources(self.rules, self.templates, self.centers)
         return sources, self.compile(sources)
 
 
@@ -124,7 +126,7 @@ class Rulebook:
         except ConfigError as error:
             self._refuse(error)
             raise
-        kept = json.dumps({"rules": dict(sources.rules), "templates": dict(sources.templates)})
+        kept = _kept(sources)
         await self._writer.call(Transaction.save_rule_set, sources.hash, kept, self._clock.now())
         self._compiled = compiled
         self.problem = None
@@ -161,11 +163,12 @@ class Rulebook:
     def render(self, claimed: Claimed, form: Form) -> Message:
         """Write a delivery's message by the rules that decided it; when its template fails, a plain one."""
         assert claimed.event is not None, "what a window leads to has its text from the start"  # noqa: S101
-        event = reopen(claimed.event.body, claimed.event.received_at, self._surroundings.class_times)
+        kept, reading = claimed.event, self._surroundings.reading
+        event = reopen(kept.body, kept.received_at, reading, kept.type)
         short_id = claimed.id[:SHORT_ID]
         # The centres as they are called now, and names that have arrived since the event was decided.
         centers = self._compiled.rules.directory.centers if self._compiled else NOT_LISTED
-        memory = Memory(self._reader.facts, self._surroundings.class_times, centers)
+        memory = Memory(self._reader.facts, reading.class_times, centers)
         known = Names(event, memory.recall, centers=centers)
         extra = {"held_back": claimed.held_back, "now": self._clock.now(), "rule": {"id": claimed.rule}}
         names = MessageNames(known, extra)
@@ -210,6 +213,12 @@ class Rulebook:
         return self._surroundings.compile(_sources(sources), past=True)
 
 
+def _kept(sources: Sources) -> str:
+    texts = {"rules": dict(sources.rules), "templates": dict(sources.templates), "centers": sources.centers}
+    return json.dumps(texts)
+
+
 def _sources(kept: str) -> Sources:
     texts = json.loads(kept)
-    return Sources(rules=texts["rules"], templates=texts["templates"])
+    # A set that was kept before there were centres has none.
+    return Sources(rules=texts["rules"], templates=texts["templates"], centers=texts.get("centers"))

@@ -12,13 +12,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, cast
+from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from zennotify.errors import ConfigError, Problem
+from zennotify.spelling import did_you_mean
 
 Step = str | int
 
@@ -201,6 +204,41 @@ def parse_duration(value: object) -> timedelta:
     if seconds > _LONGEST.total_seconds():
         raise ValueError("a duration is at most 36500d")
     return timedelta(seconds=seconds)
+
+
+def parse_time_zone(name: str) -> str:
+    """Take the name of a time zone; ValueError has a sentence (without the name) for all else."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"this is not a time zone that is known{_nearest_zone(name)}") from None
+    return name
+
+
+# The zones are files that have to be looked for, and one mistake may stand at hundreds of centres.
+@lru_cache(maxsize=100)
+def _nearest_zone(name: str) -> str:
+    return did_you_mean(name, available_timezones()) or "; e.g. America/Los_Angeles"
+
+
+def parse_text(value: object) -> str:
+    """Take a text that is not blank; ValueError has a sentence for all else."""
+    if not isinstance(value, str):
+        quotes = "; put it in quotes" if isinstance(value, bool | int | float) else ""
+        raise ValueError(f"a text is expected, not {kind(value)}{quotes}")  # noqa: TRY004 - as above
+    if not value.strip():
+        raise ValueError("this text is empty")
+    return value
+
+
+def parse_texts(value: object) -> tuple[str, ...]:
+    """Take a text or a list of texts (`x` is the same as `[x]`), each once, without outer blanks."""
+    if not isinstance(value, list | str):
+        raise ValueError(f"a text or a list of texts is expected, not {kind(value)}")  # noqa: TRY004 - as above
+    texts = [parse_text(part) for part in (value if isinstance(value, list) else [value])]
+    if not texts:
+        raise ValueError("the list is empty")
+    return tuple(dict.fromkeys(text.strip() for text in texts))
 
 
 def _plain_tag(value: str) -> str:

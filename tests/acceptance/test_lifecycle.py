@@ -197,6 +197,29 @@ def test_bad_rules_at_the_start_leave_the_last_good_ones_in_force(
     daemon.stop()
 
 
+def test_bad_centres_change_nothing_and_at_a_start_the_last_good_ones_go_on(
+    make: Make, sink: HttpSink, tmp_path: Path
+) -> None:
+    centers = tmp_path / "centers.yaml"
+    centers.write_text("centers:\n  c1: {name: Bellevue, channels: {manager: desk}}\n")
+    daemon = make(RULE.replace("notify: desk", "notify: [desk, manager]"))
+    daemon.start()
+    assert daemon.admin("/readyz")[0] == 200
+    centers.write_text("centers:\n  c1: {time_zone: Nowhere, channels: {manager: desk}}\n")
+    refused = daemon.cli("reload")
+    assert refused.returncode == 1
+    assert "centers.yaml:2:19: centers.c1.time_zone: " in refused.stderr
+    assert "nothing has changed" in refused.stderr
+    daemon.stop()
+
+    centers.unlink()  # what `manager` means is known to the kept set only
+    daemon.start()
+    assert "there is no channel `manager`" in daemon.admin("/readyz")[1]
+    daemon.post(STATUS)
+    assert "first text" in sink.wait_for(1)[0].json["message"]
+    daemon.stop()
+
+
 def test_without_any_good_rules_events_wait_undecided_until_there_are_some(
     make: Make, sink: HttpSink, tmp_path: Path
 ) -> None:

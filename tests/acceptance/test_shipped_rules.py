@@ -19,7 +19,7 @@ from zennotify.core.decide import Passed, examine
 from zennotify.core.model import Event, Form, Message, Zone
 from zennotify.rulefile import CompiledRules, Sources, compile_rules, read_sources
 from zennotify.zenoti.catalog import EVENT_TYPES
-from zennotify.zenoti.event import reopen
+from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.facts import keys_of
 from zennotify.zenoti.memory import Memory
 from zennotify.zenoti.names import MessageNames, Names
@@ -27,7 +27,7 @@ from zennotify.zenoti.sample import load_sample, sample_names
 from zennotify.zenoti.things import things_of
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = read_sources(ROOT / "rules", ROOT / "templates")
+SHIPPED = read_sources(ROOT / "rules", ROOT / "templates", ROOT / "centers.yaml")
 CHANNELS = {"front-desk": Form.CHAT, "manager-mail": Form.EMAIL, "manager-sms": Form.SMS}
 
 #: A sample's name, and what of its data is different: mappings deeply, all else replaced.
@@ -83,7 +83,7 @@ def event_of(sample: str, changes: Mapping[str, Any], number: int = 0) -> Event:
     body["data"] = merged(body["data"], changes)
     # Samples without an envelope share one.
     body["event_id"] = f"{body['event_id']}-{number}"
-    return reopen(json.dumps(body).encode(), START, Zone.CENTER)
+    return reopen(json.dumps(body).encode(), START, Reading(Zone.CENTER), "")
 
 
 def scene(sample: str, changes: Mapping[str, Any], given: tuple[Step, ...] = ()) -> tuple[Event, Names]:

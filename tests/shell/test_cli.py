@@ -70,6 +70,25 @@ def test_check_shows_the_errors_of_all_files_at_once(folder: Path) -> None:
     assert "4 errors" in done.stderr
 
 
+def test_check_counts_the_centres_and_shows_what_is_wrong_with_them(folder: Path) -> None:
+    config = "channels: {desk: {url: 'console://desk'}}\ncenters: places.yaml\n"
+    done = run(config, "check")
+    assert done.stderr.startswith("config.yaml:2:10: warning: centers: there is no such file")
+    (folder / "places.yaml").write_text("centers:\n  c1: {hours: {mon-sun: open}}\n")
+    assert run(config, "check").stdout == "good: 1 rule, 1 channel, 1 centre, 0 warnings\n"
+    (folder / "places.yaml").write_text(
+        "centers:\n  c1: {hours: {mon-fri: 9-20, sat: open}, channels: {front: dekk}}\n"
+    )
+    done = run(config, "check")
+    assert done.exit_code == 78
+    assert done.stderr.splitlines() == [
+        "places.yaml:2:8: warning: centers.c1.hours: no hours are given for sun: they are unknown, and count as open",
+        "places.yaml:2:25: centers.c1.hours.mon-fri: hours are written 09:00-20:00, `open` or `closed`, not `9-20`",
+        "places.yaml:2:61: centers.c1.channels.front: there is no channel `dekk`; did you mean `desk`?",
+        "2 errors, 1 warning",
+    ]
+
+
 @pytest.mark.usefixtures("folder")
 def test_check_prints_json() -> None:
     done = run("channels: {desk: {url: 'console://x', ratee: 5}}", "check", "--json")

@@ -224,6 +224,48 @@ channels:
     assert channel.retry == (timedelta(0), timedelta(seconds=5), timedelta(hours=1))
 
 
+def test_event_types_may_have_other_names(tmp_path: Path) -> None:
+    text = "event_aliases:\n  Guest.Membership.Frozen: guest.membership.freeze\n  no: Class.Booking.NoShow\n"
+    config = load(tmp_path, text).config
+    assert config.event_aliases == {
+        "Guest.Membership.Frozen": "Guest.Membership.Freeze",
+        "no": "Class.Booking.NoShow",
+    }
+
+
+def test_every_mistake_in_the_aliases_is_said(tmp_path: Path) -> None:
+    text = f"""
+event_aliases:
+  Guest.Membership.Frozen: Guest.Membership.Freez
+  guest.created: Guest.Updated
+  Class.*: Class.Booking.NoShow
+  {"x" * 201}: Class.Booking.NoShow
+  A.B: Made.Up
+  C: 5
+  D.E: Guest.Created
+  d.e: Guest.Updated
+"""
+    assert said(tmp_path, text) == [
+        "config.yaml:3:28: event_aliases.Guest.Membership.Frozen: `Guest.Membership.Freez` is not an event type that"
+        " zennotify knows; did you mean `Guest.Membership.Freeze`?",
+        "config.yaml:4:3: event_aliases.guest.created: `guest.created` is known as an event type of its own: it cannot"
+        " stand for another",
+        "config.yaml:5:3: event_aliases.Class.*: `Class.*` is not one event type as Zenoti sends it: at most 200"
+        " characters, without `*`",
+        f"config.yaml:6:3: event_aliases.{'x' * 201}: `{'x' * 77}...` is not one event type as Zenoti sends it: at most"
+        " 200 characters, without `*`",
+        "config.yaml:7:8: event_aliases.A.B: `Made.Up` is not an event type that zennotify knows",
+        "config.yaml:8:6: event_aliases.C: a text is expected, not a number; put it in quotes",
+        "config.yaml:10:8: event_aliases.d.e: this is `D.E` again: upper and lower case are the same here",
+    ]
+
+
+@pytest.mark.parametrize("value", ["[a]", "Guest.Created", "5"])
+def test_aliases_are_lines_of_their_own(tmp_path: Path, value: str) -> None:
+    [sentence] = said(tmp_path, f"event_aliases: {value}\n")
+    assert "event_aliases: `key: value` lines are expected, not " in sentence
+
+
 def test_secrets_come_from_the_environment_files_and_credentials(tmp_path: Path) -> None:
     (tmp_path / "token.txt").write_text(f"{SECRET}\r\n")
     (tmp_path / "token.txt").chmod(0o600)

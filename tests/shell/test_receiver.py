@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 
 import pytest
@@ -31,6 +32,72 @@ async def test_known_id_with_other_content_goes_into_quarantine() -> None:
         answer = await world.ask(request(event("a", {"data": {"total": 1}})))
     assert answer.json == {"status": "quarantined", "reason": "conflict"}
     assert len(world.recorder.quarantined) == 1
+
+
+FREEZE = json.dumps({"user_membership_id": "m", "freeze": {"type": 2}}).encode()
+GUEST = json.dumps({"id": "guest-1", "center_id": "c"}).encode()
+
+
+@pytest.mark.parametrize(
+    ("query", "event_type"),
+    [
+        ("event_type=Guest.Updated", "Guest.Updated"),
+        ("a=1&event_type=Guest%2EUpdated&b=2", "Guest.Updated"),
+        ("event_type=%20Guest%20Package%20Creation%20", "Guest Package Creation"),
+        ("event_type=Guest+Updated", "Guest+Updated"),
+        ("event_type=caf%C3%A9", "café"),
+        ("event_type=Guest.Updated&event_type=Guest.Created", "Guest.Updated"),
+        ("event_type=" + "x" * 200, "x" * 200),
+        ("event_type=Guest.Updated#event_type=x", "Guest.Updated"),
+    ],
+)
+@on_both_loops
+async def test_url_names_the_type_of_a_body_without_an_envelope(query: str, event_type: str) -> None:
+    async with receiving() as world:
+        path = f"{PATH}?{query}"
+        assert (await world.ask(request(GUEST, path=path))).json["status"] == "accepted"
+        assert (await world.ask(request(GUEST, path=path))).json["status"] == "duplicate"
+        assert (await world.ask(request(event("a"), path=path))).json["status"] == "accepted"
+    assert [kept.type for kept in world.recorder.events.values()] == [event_type, "Invoice.Closed"]
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("", "missing_event_type"),
+        ("?event_type", "bad_parameter:event_type"),
+        ("?event_type=", "bad_parameter:event_type"),
+        ("?event_type=%20", "bad_parameter:event_type"),
+        ("?event_type=a%0Ab", "bad_parameter:event_type"),
+        ("?event_type=%00", "bad_parameter:event_type"),
+        ("?event_type=%ff", "bad_parameter:event_type"),
+        ("?event_type=" + "x" * 201, "bad_parameter:event_type"),
+        ("?Event_Type=Guest.Updated", "missing_event_type"),
+        ("?event%5Ftype=Guest.Updated", "missing_event_type"),
+        ("?x=event_type", "missing_event_type"),
+        ("#event_type=Guest.Updated", "missing_event_type"),
+    ],
+)
+@on_both_loops
+async def test_type_that_cannot_be_used_is_none_and_the_body_is_kept(query: str, reason: str) -> None:
+    async with receiving() as world:
+        answer = await world.ask(request(GUEST, path=PATH + query))
+        assert answer.json == {"status": "quarantined", "reason": reason}
+        assert world.recorder.quarantined == [(reason, GUEST)]
+        told = await world.ask(request(FREEZE, path=PATH + query))  # by its shape
+    assert told.json["status"] == "accepted"
+    [kept] = world.recorder.events.values()
+    assert kept.type == "Guest.Membership.Freeze"
+
+
+@on_both_loops
+async def test_type_in_the_url_is_no_proof_and_in_the_way_of_none() -> None:
+    async with receiving(token="a-token-of-twenty-four-bytes") as world:
+        named = PATH + "?event_type=Guest.Updated"
+        assert (await world.ask(request(GUEST, path=named))).status == 401
+        assert not world.recorder.quarantined
+        answer = await world.ask(request(GUEST, path=named + "&token=a-token-of-twenty-four-bytes"))
+    assert answer.json["status"] == "accepted"
 
 
 @pytest.mark.parametrize("verb", ["POST", "PUT", "PATCH"])

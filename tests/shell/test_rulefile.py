@@ -20,15 +20,19 @@ TYPES = ("AppointmentGroup.Status", "Class.Booking.NoShow", "Class.Schedule.Canc
 
 
 def compiled(
-    *files: str, templates: Mapping[str, str] | None = None, channels: Mapping[str, Form] | None = CHANNELS
+    *files: str,
+    templates: Mapping[str, str] | None = None,
+    centers: str | None = None,
+    channels: Mapping[str, Form] | None = CHANNELS,
 ) -> CompiledRules:
-    sources = Sources(rules={f"{n}.yaml": text for n, text in enumerate(files)}, templates=templates or {})
+    rules = {f"{n}.yaml": text for n, text in enumerate(files)}
+    sources = Sources(rules=rules, templates=templates or {}, centers=centers)
     return compile_rules(sources, channels=channels, time_zone="UTC", locale="en-US", event_types=TYPES)
 
 
-def said(*files: str, templates: Mapping[str, str] | None = None) -> list[str]:
+def said(*files: str, templates: Mapping[str, str] | None = None, centers: str | None = None) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        compiled(*files, templates=templates)
+        compiled(*files, templates=templates, centers=centers)
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -51,7 +55,7 @@ def lines(problems: tuple[Problem, ...], folder: Path) -> list[str]:
 )
 def test_bad_files_get_exactly_these_sentences(folder: Path) -> None:
     try:
-        sources = read_sources(folder / "rules", folder / "templates")
+        sources = read_sources(folder / "rules", folder / "templates", folder / "centers.yaml")
         problems = compile_rules(
             sources, channels=CHANNELS, time_zone="UTC", locale="en-US", event_types=TYPES
         ).warnings
@@ -64,6 +68,31 @@ def test_every_folder_has_its_sentences() -> None:
     folders = [path for path in BAD.iterdir() if path.is_dir()]
     assert [path for path in folders if not (path / "expected.txt").read_text("utf-8")] == []
     assert len(folders) > 40
+
+
+def test_a_rule_listens_to_a_type_under_all_its_names() -> None:
+    aliases = {
+        "class.noshow": "class.booking.noshow",
+        "no show": "class.booking.noshow",
+        "bill.paid": "invoice.closed",
+    }
+    text = "rules: [{id: r, event: [Class.NoShow, NO SHOW, Class.*, 'Bill*', Made.Up], notify: front-desk, message: x}]"
+    result = compile_rules(
+        Sources(rules={"a.yaml": text}, templates={}),
+        channels=CHANNELS,
+        time_zone="UTC",
+        locale="en-US",
+        event_types=TYPES,
+        aliases=aliases,
+    )
+    [rule] = result.rules.rules
+    assert rule.events == ("class.booking.noshow", "class.*", "bill*", "invoice.closed", "made.up")
+    assert ["Made.Up" in problem.message for problem in result.warnings] == [True]
+
+
+def test_names_with_a_blank_are_no_error_in_rules_of_the_past() -> None:
+    text = "rules: [{id: r, event: No Show, notify: gone, message: x}]"
+    assert compiled(text, channels=None).rules.rules[0].events == ("no show",)
 
 
 EVERYTHING = """
@@ -157,6 +186,15 @@ def test_every_change_of_a_text_or_a_name_changes_the_hash(
     assert len(one.hash) == 32
 
 
+def test_the_centres_are_a_part_of_the_set_and_of_its_hash() -> None:
+    without, empty, one = (
+        Sources(rules={"a.yaml": "x"}, templates={}, centers=centers) for centers in (None, "", "centers: {}")
+    )
+    assert len({without.hash, empty.hash, one.hash}) == 3
+    # Sets that were kept before there were centres keep their names.
+    assert without.hash == "64cd0fa18501ac6fd26dbf161b4f27a0"
+
+
 def test_the_hash_does_not_depend_on_the_order_or_the_place() -> None:
     one = Sources(rules={"a.yaml": "x", "b.yaml": "y"}, templates={}, rules_at="/etc/rules")
     other = Sources(rules={"b.yaml": "y", "a.yaml": "x"}, templates={}, rules_at="/srv/rules")
@@ -167,6 +205,72 @@ def test_the_hash_does_not_depend_on_the_order_or_the_place() -> None:
 def test_rules_of_the_past_compile_though_their_channels_are_gone() -> None:
     assert compiled(EVERYTHING, templates={"no_show.j2": TEMPLATE}, channels=None).messages
     assert len(said(EVERYTHING.replace("manager-mail", "gone"), templates={"no_show.j2": TEMPLATE})) == 2
+
+
+CENTERS = """
+centers:
+  c1: {name: Bellevue, region: north, channels: {manager: manager-mail}}
+  c2: {name: Kirkland}
+regions:
+  north: {channels: {regional: [manager-sms]}}
+"""
+
+
+def test_rules_may_tell_roles_and_centres_are_compiled_with_them() -> None:
+    text = "rules:\n" + rule().replace("front-desk", "[front-desk, manager, regional]")
+    result = compiled(text, centers=CENTERS)
+    assert result.warnings == ()
+    assert result.rules.rules[0].notify == ("front-desk", "manager", "regional")
+    assert [
+        result.rules.directory.centers.channels_of(role, "C1") for role in result.rules.rules[0].notify
+    ] == [
+        ("front-desk",),
+        ("manager-mail",),
+        ("manager-sms",),
+    ]
+    assert (
+        len(compiled(text.replace("[front-desk, manager, regional]", "front-desk")).rules.directory.centers)
+        == 0
+    )
+
+
+def test_a_name_that_is_neither_channel_nor_role_gets_the_nearest_of_both() -> None:
+    text = "rules:\n" + rule().replace("front-desk", "[regionl, frontdesk, nobody]")
+    assert [problem.split(": ", 2)[2] for problem in said(text, centers=CENTERS)] == [
+        "there is no channel or role `regionl`; did you mean `regional`?",
+        "there is no channel or role `frontdesk`; did you mean `front-desk`?",
+        "there is no channel or role `nobody`",
+    ]
+
+
+def test_a_role_that_no_rule_tells_is_a_warning_when_a_rule_tells_nearly_the_same() -> None:
+    centers = "centers:\n  c1: {channels: {frontdesk: manager-mail, regional: manager-sms}}\n"
+    (warning,) = compiled("rules:\n" + rule(), centers=centers).warnings
+    assert str(warning) == (
+        "centers.yaml:2:19: warning: centers.c1.channels.frontdesk: no rule tells this role; "
+        "did you mean `front-desk`?"
+    )
+
+
+def test_errors_of_rules_and_centres_are_shown_at_once() -> None:
+    text = "rules:\n" + rule().replace("front-desk", "[manager, mangr]")
+    centers = CENTERS + "  south: {chanels: {}}\n"
+    assert said(text, centers=centers) == [
+        "centers.yaml:7:11: regions.south.chanels: unknown key; did you mean `channels`?",
+        "rules/0.yaml:4:21: r1.notify[1]: there is no channel or role `mangr`; did you mean `manager`?",
+    ]
+
+
+def test_when_the_centres_cannot_be_read_no_name_is_said_to_be_wrong() -> None:
+    text = "rules:\n" + rule("when: (").replace("front-desk", "manager")
+    problems = said(text, centers="centers: [")
+    assert [problem.split(":")[0] for problem in problems] == ["centers.yaml", "rules/0.yaml"]
+    assert "r1.when" in problems[1]
+
+
+def test_centres_of_the_past_compile_though_their_channels_are_gone() -> None:
+    text = "rules:\n" + rule().replace("front-desk", "manager")
+    assert compiled(text, centers=CENTERS.replace("manager-mail", "gone"), channels=None).messages
 
 
 @pytest.mark.parametrize(
@@ -255,7 +359,7 @@ def test_files_are_read_from_folders_and_below(tmp_path: Path) -> None:
     }.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8", newline="")
-    sources = read_sources(rules, templates)
+    sources = read_sources(rules, templates, tmp_path / "centers.yaml")
     assert dict(sources.rules) == {"a.yml": "a\r\n", "b.yaml": "b", "below/c.yaml": "c"}
     assert dict(sources.templates) == {"parts/u.j2": "u", "t.j2": "t"}
     assert (sources.rules_at, sources.templates_at) == (str(rules), str(templates))
@@ -263,7 +367,7 @@ def test_files_are_read_from_folders_and_below(tmp_path: Path) -> None:
 
 def test_rules_can_be_one_file_and_templates_none(tmp_path: Path) -> None:
     (tmp_path / "my.rules").write_text("rules: []\n")
-    sources = read_sources(tmp_path / "my.rules", tmp_path / "templates")
+    sources = read_sources(tmp_path / "my.rules", tmp_path / "templates", tmp_path / "centers.yaml")
     assert (dict(sources.rules), dict(sources.templates)) == ({"my.rules": "rules: []\n"}, {})
     assert sources.rules_at == str(tmp_path)
 
@@ -272,25 +376,59 @@ def test_a_link_to_a_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "real").write_text("rules: []\n")
     (tmp_path / "rules/a.yaml").symlink_to(tmp_path / "real")
-    assert list(read_sources(tmp_path / "rules", tmp_path / "templates").rules) == ["a.yaml"]
+    assert list(
+        read_sources(tmp_path / "rules", tmp_path / "templates", tmp_path / "centers.yaml").rules
+    ) == ["a.yaml"]
 
 
 def test_a_path_that_the_system_refuses_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        read_sources(tmp_path / ("x" * 300), tmp_path / "templates")
+        read_sources(tmp_path / ("x" * 300), tmp_path / "templates", tmp_path / "centers.yaml")
     assert str(caught.value).endswith(":0:0: this folder cannot be read: File name too long")
     (tmp_path / "rules.yaml").touch()
     (tmp_path / "templates").touch()
     with pytest.raises(ConfigError) as caught:
-        read_sources(tmp_path / "rules.yaml", tmp_path / "templates")
+        read_sources(tmp_path / "rules.yaml", tmp_path / "templates", tmp_path / "centers.yaml")
     assert lines(caught.value.problems, tmp_path) == [
         "templates:0:0: this folder cannot be read: Not a directory"
     ]
 
 
+def test_centres_are_read_when_they_are_there(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text("rules: []\n")
+    file = tmp_path / "my-centers.yaml"
+
+    def read() -> Sources:
+        return read_sources(tmp_path / "rules.yaml", tmp_path / "templates", file)
+
+    assert read().centers is None
+    file.write_text("\ufeffcenters: {}\n", "utf-8")
+    assert (read().centers, read().centers_at) == ("centers: {}\n", str(file))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("link.yaml", "the file does not exist"),
+        ("folder.yaml", "this is not a regular file"),
+        ("large.yaml", "the file is larger than 1 MiB"),
+        ("x" * 300, "the file cannot be read: File name too long"),
+    ],
+    ids=["link", "folder", "large", "name"],
+)
+def test_centres_that_cannot_be_read_are_named(tmp_path: Path, name: str, sentence: str) -> None:
+    (tmp_path / "rules.yaml").write_text("rules: []\n")
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "large.yaml").write_bytes(b"#" * (1024 * 1024 + 1))
+    with pytest.raises(ConfigError) as caught:
+        read_sources(tmp_path / "rules.yaml", tmp_path / "templates", tmp_path / name)
+    assert lines(caught.value.problems, tmp_path) == [f"{name}:0:0: {sentence}"]
+
+
 def unreadable(folder: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        read_sources(folder / "rules", folder / "templates")
+        read_sources(folder / "rules", folder / "templates", folder / "centers.yaml")
     return lines(caught.value.problems, folder)
 
 

@@ -199,6 +199,81 @@ def test_fingerprint_tells_type_time_and_data_only() -> None:
     assert read(body(data={"guest": {"first_name": "Ann"}, "total": "12.5"})).fingerprint != same
 
 
+BARE: dict[str, Any] = {"user_membership_id": "m", "freeze": {"type": 2}}
+ALIKE: dict[str, Any] = {"user_package_id": "p", "service_redemptions": []}
+GUEST: dict[str, Any] = {"id": "guest-1", "_id": 7, "personal_info": {}}
+
+
+@pytest.mark.parametrize(
+    ("document", "named", "event_type"),
+    [
+        (BARE, None, "Guest.Membership.Freeze"),
+        (BARE, "", "Guest.Membership.Freeze"),
+        (BARE | {"id": ["odd"]}, None, "Guest.Membership.Freeze"),
+        (BARE, "Guest.Membership.Frozen", "Guest.Membership.Frozen"),
+        (ALIKE, "Guest.Package.Redemption", "Guest.Package.Redemption"),
+        (GUEST, "Guest.Updated", "Guest.Updated"),
+        ({"x": 1}, "Made.Up", "Made.Up"),
+    ],
+)
+def test_body_without_an_envelope_is_data(
+    document: dict[str, Any], named: str | None, event_type: str
+) -> None:
+    envelope = read_envelope(json.dumps(document).encode(), named)
+    assert isinstance(envelope, Envelope)
+    assert (envelope.event_id, envelope.type, envelope.at) == ("", event_type, None)
+    assert envelope.data == document
+    assert envelope.fingerprint.startswith("00000000")
+
+
+def test_fingerprint_of_a_bare_body_tells_its_type_and_content() -> None:
+    prints = {read(json.dumps(BARE | {"n": n}).encode()).fingerprint for n in (1, 1, 2)}
+    assert len(prints) == 2
+    named = [read_envelope(json.dumps(GUEST).encode(), name) for name in ("Guest.Updated", "Guest.Deleted")]
+    assert len({one.fingerprint for one in named if isinstance(one, Envelope)}) == 2
+
+
+def test_envelope_without_a_type_is_of_the_type_that_the_url_names() -> None:
+    for raw in (body("event_type"), body(event_type=None), body(event_type="")):
+        envelope = read_envelope(raw, "invoice.closed")
+        assert isinstance(envelope, Envelope)
+        assert envelope.event_id == GOOD["event_id"]
+        assert envelope == read(body(event_type="invoice.closed"))
+
+
+@pytest.mark.parametrize("raw", [body(), body("id"), body("event_id", "event_timestamp", "event_schema")])
+def test_what_the_url_names_changes_nothing_where_the_body_says_its_type(raw: bytes) -> None:
+    assert read_envelope(raw, "Guest.Created") == read_envelope(raw, "") == read_envelope(raw)
+
+
+@pytest.mark.parametrize(
+    ("document", "named", "expected"),
+    [
+        (ALIKE, None, "no_envelope"),
+        (ALIKE, "", "bad_parameter:event_type"),
+        ({"x": 1}, None, "missing_id"),
+        ({"x": 1}, "", "bad_parameter:event_type"),
+        (GUEST, None, "missing_event_type"),
+        ({"id": []}, None, "bad_type:id"),
+        ({}, "Guest.Created", "missing_id"),
+        ({"data": BARE}, "Guest.Created", "missing_id"),
+        ({"id": "1", "data": BARE}, None, "missing_event_type"),
+        ({"id": "1", "data": BARE}, "", "bad_parameter:event_type"),
+        ({"id": "1", "data": None}, "Guest.Created", "missing_event_type"),
+        (BARE | {"data": None}, None, "missing_id"),
+        (BARE | {"id": "1", "event_type": "Guest.Created"}, None, "missing_data"),
+        (BARE | {"id": "1", "event_type": None}, "Guest.Created", "missing_event_type"),
+        (BARE | {"id": "1", "event_type": 3}, "Guest.Created", "bad_type:event_type"),
+        (BARE | {"id": "1", "event_timestamp": "2024-01-01"}, None, "missing_event_type"),
+    ],
+    ids=str,
+)
+def test_broken_envelope_is_not_taken_for_a_bare_body(
+    document: dict[str, Any], named: str | None, expected: str
+) -> None:
+    assert read_envelope(json.dumps(document).encode(), named) == Unusable(expected)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=[])),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -209,6 +284,7 @@ json_values = st.recursive(
 @given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
 def test_no_body_raises(raw: bytes) -> None:
     assert isinstance(read_envelope(raw), Envelope | Unusable)
+    assert isinstance(read_envelope(raw, "Guest.Created"), Envelope | Unusable)
 
 
 @given(st.dictionaries(st.sampled_from([*GOOD, "more"]), json_values))

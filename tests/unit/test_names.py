@@ -13,7 +13,7 @@ from tests.fakes import START, make_event
 from zennotify.core.model import Code, Placeholder, UtcTime, Zone
 from zennotify.core.path import parse_path
 from zennotify.zenoti.catalog import give_meaning
-from zennotify.zenoti.event import reopen
+from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.names import EVENT_NAMES, MessageNames, Names
 from zennotify.zenoti.sample import load_sample, sample_names
 from zennotify.zenoti.things import FIELDS
@@ -28,7 +28,7 @@ def of_type(event_type: str, **data: Any) -> Names:
 
 
 def of_sample(name: str) -> Names:
-    return Names(reopen(json.dumps(load_sample(name)).encode(), START, Zone.CENTER))
+    return Names(reopen(json.dumps(load_sample(name)).encode(), START, Reading(Zone.CENTER), ""))
 
 
 @pytest.mark.parametrize("sample", sample_names())

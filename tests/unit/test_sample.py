@@ -11,11 +11,12 @@ import pytest
 from tests.fakes import START
 from zennotify.core.model import Zone, as_utc, read_time
 from zennotify.zenoti.envelope import Envelope, read_envelope
-from zennotify.zenoti.event import event_key, make_event, reopen
+from zennotify.zenoti.event import Reading, event_key, make_event, reopen
 from zennotify.zenoti.sample import load_sample, sample_names, stamp
 
 #: 22:43 in UTC, when hardly anybody has an appointment.
 LATE = datetime(2026, 11, 3, 22, 43, 17, 123456, tzinfo=UTC)
+READING = Reading(Zone.CENTER)
 TIMED = (
     "AppointmentGroup.Created",
     "AppointmentGroup.Updated",
@@ -54,8 +55,8 @@ def test_every_sample_is_an_envelope_that_we_accept(name: str) -> None:
 
 @pytest.mark.parametrize("name", sample_names())
 def test_every_sample_becomes_an_event_the_same_each_time(name: str) -> None:
-    event = reopen(body(name), START, Zone.CENTER)
-    assert event == reopen(body(name), START, Zone.CENTER)
+    event = reopen(body(name), START, READING, "")
+    assert event == reopen(body(name), START, READING, "")
     assert event.id == event_key(event.event_id)
     assert len(event.id) == 32
     assert event.received_at == START
@@ -65,8 +66,8 @@ def test_every_sample_becomes_an_event_the_same_each_time(name: str) -> None:
 def test_an_event_made_at_arrival_is_the_one_that_is_opened_again() -> None:
     envelope = read_envelope(body("AppointmentGroup.Created"))
     assert isinstance(envelope, Envelope)
-    arrived = make_event(envelope, START, Zone.CENTER)
-    opened = reopen(body("AppointmentGroup.Created"), START, Zone.CENTER)
+    arrived = make_event(envelope, START, READING)
+    opened = reopen(body("AppointmentGroup.Created"), START, READING, "")
     assert arrived == opened
     assert type(arrived.data["appointments"][0]["start_time"]) is type(
         opened.data["appointments"][0]["start_time"]
@@ -75,7 +76,31 @@ def test_an_event_made_at_arrival_is_the_one_that_is_opened_again() -> None:
 
 def test_a_body_that_is_no_event_cannot_be_opened() -> None:
     with pytest.raises(ValueError, match=r"^this body is no event: bad_json$"):
-        reopen(b"{", START, Zone.CENTER)
+        reopen(b"{", START, READING, "")
+
+
+@pytest.mark.parametrize("name", sample_names())
+def test_an_event_without_its_envelope_is_opened_as_what_it_was_kept_as(name: str) -> None:
+    sample = load_sample(name)
+    bare = json.dumps(sample["data"]).encode()
+    envelope = read_envelope(bare, sample["event_type"])
+    assert isinstance(envelope, Envelope)
+    arrived = make_event(envelope, LATE, READING)
+    assert (arrived.type, arrived.at) == (envelope.type, None)
+    assert arrived.data == sample["data"]
+    assert arrived == reopen(bare, LATE, READING, arrived.type)
+
+
+def test_an_event_without_its_envelope_is_another_one_at_another_moment() -> None:
+    bare = json.dumps(load_sample("Guest.Updated")["data"]).encode()
+    moments = (LATE, LATE, LATE + timedelta(microseconds=1))
+    first, same, later = (reopen(bare, moment, READING, "Guest.Updated") for moment in moments)
+    assert first.id == same.id != later.id
+    assert first.id != reopen(bare, LATE, READING, "Guest.Created").id
+
+
+def test_what_an_event_was_kept_as_changes_nothing_where_its_body_says_its_type() -> None:
+    assert reopen(body("Guest.Updated"), START, READING, "Guest.Created").type == "Guest.Updated"
 
 
 def test_a_sample_is_found_without_case() -> None:

@@ -25,7 +25,7 @@ from zennotify.errors import ConfigError, Problem
 @config_option
 @json_option
 def check(config_path: Path, as_json: bool) -> None:
-    """Check config, rules, templates and channels, and show every error at once.
+    """Check config, rules, templates, centres and channels, and show every error at once.
 
     Nothing is sent and nothing is changed.  A missing secret is a warning here; `run` needs it.
     """
@@ -47,8 +47,12 @@ def _check(config_path: Path) -> tuple[list[Problem], str]:
         project = load_project(config_path, need_secrets=False)
     except ConfigError as error:
         return list(error.problems), ""
-    problems, rules = check_rules(project)
-    return [*project.problems, *problems], f"{_count(rules, 'rule')}, {_count(len(project.forms), 'channel')}"
+    problems, compiled = check_rules(project)
+    summary = [_count(len(compiled.rules.rules), "rule")] if compiled else []
+    summary.append(_count(len(project.forms), "channel"))
+    if compiled and (centers := compiled.rules.directory.centers):
+        summary.append(_count(len(centers), "centre"))
+    return [*project.problems, *problems], ", ".join(summary)
 
 
 def _count(number: int, what: str) -> str:

@@ -19,7 +19,9 @@ from zennotify.config import Address, Config
 from zennotify.errors import ControlError
 from zennotify.spelling import did_you_mean
 from zennotify.web.control import NoDaemon, ask
-from zennotify.zenoti.sample import load_sample, stamp
+from zennotify.zenoti.envelope import is_bare
+from zennotify.zenoti.sample import load_sample, stamp, wrap
+from zennotify.zenoti.shape import possible_types, type_of
 from zennotify.zenoti.signature import sign
 from zennotify.zenoti.story import STORIES, tell
 
@@ -67,7 +69,21 @@ def _story(name: str) -> list[dict[str, Any]]:
 
 def _event(what: str, as_is: bool) -> dict[str, Any]:
     body = _read(what)
-    return body if as_is else stamp(body, SystemClock().now())
+    return body if as_is else stamp(_wrapped(what, body), SystemClock().now())
+
+
+def _wrapped(what: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Put a file without an envelope into one: the stamp goes there."""
+    if not is_bare(body):
+        return body
+    event_type = type_of(possible_types(body), None)
+    if event_type is None:
+        fail(
+            f"{what} has no envelope, and its shape does not say which event it is;"
+            ' write {"event_type": "...", "data": ...} around it, or send it --as-is',
+            2,
+        )
+    return wrap(event_type, body)
 
 
 def _read(what: str) -> dict[str, Any]:

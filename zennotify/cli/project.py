@@ -17,6 +17,7 @@ from zennotify.config import Config, ConfigFile, ConfigRefused, load_config
 from zennotify.core.model import Form
 from zennotify.errors import ConfigError, Problem, StoreError
 from zennotify.message import TemplateProblem, compile_recipient
+from zennotify.rulefile import CompiledRules
 from zennotify.store import Reader, open_reader
 from zennotify.zenoti.names import EVENT_NAMES
 
@@ -98,15 +99,15 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
     return Project(file, forms, problems)
 
 
-def check_rules(project: Project) -> tuple[list[Problem], int]:
-    """Return what is wrong with the rules and templates, and how many rules there are."""
+def check_rules(project: Project) -> tuple[list[Problem], CompiledRules | None]:
+    """Return what is wrong with the rules, templates and centres, and what they are when they can be used."""
     # A channel that has a problem of its own is still a name that rules may use.
     forms = {name: project.forms.get(name, Form.CHAT) for name in project.config_file.channel_names}
     try:
         _, compiled = surroundings(project.config, forms).read()
     except ConfigError as error:
-        return list(error.problems), 0
-    return list(compiled.warnings), len(compiled.rules.rules)
+        return list(error.problems), None
+    return list(compiled.warnings), compiled
 
 
 def load_or_exit(path: Path, *, need_secrets: bool = False) -> Project:

@@ -41,7 +41,6 @@ _NETWORK_FUSE: Final = frozenset(("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", 
 _LATER: Final = (
     ("server", "public_url"),
     ("store", "keep", "facts"),
-    ("centers",),
 )
 _LATER_OF_CHANNELS: Final = ("rate", "fallback", "on_unknown")
 
@@ -60,7 +59,7 @@ def check(config: Config | None, defaults: Config, written: Mapping[str, Any], w
     `written` are the values before secrets were put in.  What is in `wrong` could not be read: nothing is
     concluded from its absence.
     """
-    errors = [*_names(written)]
+    errors = [*_names(written), *_aliases(written)]
     warnings: list[Said] = []
     if config is not None:
         errors += [*_proofs(config.server, wrong), *_addresses(config, wrong), *_store(config)]
@@ -68,6 +67,7 @@ def check(config: Config | None, defaults: Config, written: Mapping[str, Any], w
             *_short_proofs(config.server),
             *_admin(config),
             *_password(config, written),
+            *_centers(config, defaults),
             *_later(config, defaults),
         ]
     return Found(tuple(errors), tuple(warnings))
@@ -154,6 +154,16 @@ def _password(config: Config, written: Mapping[str, Any]) -> Iterator[Said]:
         )
 
 
+def _centers(config: Config, defaults: Config) -> Iterator[Said]:
+    # By its usual name the file may be left out; whoever gives another one means a file that is there.
+    try:
+        missing = config.centers != defaults.centers and not config.centers.exists()
+    except OSError:  # who reads it says why
+        return
+    if missing:
+        yield ("centers",), "there is no such file: no centre is known by name"
+
+
 def _names(written: Mapping[str, Any]) -> Iterator[Said]:
     channels = written.get("channels", {})
     if not isinstance(channels, dict):
@@ -168,6 +178,18 @@ def _names(written: Mapping[str, Any]) -> Iterator[Said]:
             sentence = f"there is no channel `{other[:60]}`{did_you_mean(other, channels)}"
             yield ("channels", name, "fallback"), sentence
     yield from _loops(ways)
+
+
+def _aliases(written: Mapping[str, Any]) -> Iterator[Said]:
+    aliases = written.get("event_aliases")
+    first: dict[str, str] = {}
+    for alias in aliases if isinstance(aliases, dict) else ():
+        other = first.setdefault(alias.casefold(), alias)
+        if other is not alias:
+            yield (
+                ("event_aliases", alias),
+                f"this is `{other[:60]}` again: upper and lower case are the same here",
+            )
 
 
 def _falls_back(channel: object) -> bool:

@@ -28,7 +28,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
 #: Without these a section cannot be read, so that one whose secret is missing stays, empty.
 _NEEDED = {"url", "key"}
 _MEANT = re.compile(r"#[^\s#]")
-_MAY_BE_EMPTY = {"server", "admin", "store", "channels"}
+_MAY_BE_EMPTY = {"server", "admin", "store", "event_aliases", "channels"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,6 +166,10 @@ class Config(_Section):
     time_zone: Annotated[str, PlainValidator(values.time_zone)] = "America/Los_Angeles"
     locale: Annotated[str, PlainValidator(values.locale)] = "en-US"
     class_times: Literal["center", "utc"] = "center"
+    #: What Zenoti calls an event type -> the name that the catalog has for it.
+    event_aliases: Mapping[
+        Annotated[str, PlainValidator(values.event_alias)], Annotated[str, PlainValidator(values.event_type)]
+    ] = Field(default_factory=dict)
     ops: Annotated[tuple[_Text, ...], BeforeValidator(_listed)] = ()
     zenoti_api: ZenotiApi | None = None
     channels: Mapping[Annotated[str, PlainValidator(values.channel_name)], ChannelConfig] = Field(

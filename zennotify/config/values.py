@@ -13,13 +13,14 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import SecretStr
 
 from zennotify.message.moments import style
 from zennotify.spelling import did_you_mean
-from zennotify.yamlfile import kind, parse_duration
+from zennotify.yamlfile import kind, parse_duration, parse_time_zone
+from zennotify.zenoti.catalog import EVENT_TYPES, label
+from zennotify.zenoti.envelope import MAX_TEXT
 
 Network = IPv4Network | IPv6Network
 
@@ -238,6 +239,26 @@ def channel_name(value: str) -> str:
     return value
 
 
+def event_alias(value: str) -> str:
+    """Take another name of an event type, one that is not itself an event type."""
+    if not value.strip() or not value.isprintable() or len(value) > MAX_TEXT or "*" in value:
+        raise ValueError(
+            f"{shown(value)} is not one event type as Zenoti sends it: at most {MAX_TEXT} characters, without `*`"
+        )
+    if label(value) != "other":
+        raise ValueError(f"{shown(value)} is known as an event type of its own: it cannot stand for another")
+    return value
+
+
+def event_type(value: object) -> str:
+    """Read an event type that is known; return it in the catalog's spelling."""
+    known = label(text(value))
+    if known == "other":
+        hint = did_you_mean(text(value), EVENT_TYPES)
+        raise ValueError(f"{shown(value)} is not an event type that zennotify knows{hint}")
+    return known
+
+
 def store_url(value: object, folder: Path) -> str:
     """Read the store's URL; a path of SQLite is relative to the file's folder."""
     written = text(value).strip()
@@ -300,13 +321,7 @@ def rate(value: object) -> str:
 
 def time_zone(value: object) -> str:
     """Take the name of a time zone."""
-    name = str(text(value))
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        hint = did_you_mean(name, available_timezones()) or "; e.g. America/Los_Angeles"
-        raise ValueError(f"{shown(value)} is not a time zone that is known{hint}") from None
-    return name
+    return parse_time_zone(str(text(value)))
 
 
 def locale(value: object) -> str:

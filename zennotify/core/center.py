@@ -46,7 +46,7 @@ class Centers:
         channels: Collection[str] | None = None,
     ) -> None:
         """Take the centres, each region's roles, and the names of all channels; None takes every name for one."""
-        self._centers = {key_of(center.id): center for center in centers}
+        self._centers = {key: center for center in centers if (key := key_of(center.id)) is not None}
         self._regions = regions or {}
         self._channels = channels
 
@@ -58,7 +58,8 @@ class Centers:
 
     def get(self, center_id: object) -> Center | None:
         """Return the centre of an id as Zenoti sends it, or None."""
-        return self._centers.get(key_of(center_id))
+        key = key_of(center_id)
+        return self._centers.get(key) if key is not None else None
 
     @property
     def roles(self) -> frozenset[str]:

@@ -52,7 +52,7 @@ class Passed(NamedTuple):
 def examine(event: Event, names: Names, rules: RuleSet) -> list[Passed | Decision]:
     """Ask each candidate rule's `match` and `when`; what stops there for a reason worth keeping is a Decision."""
     examined: list[Passed | Decision] = []
-    for rule in rules.matching(event.type, names):
+    for rule in rules.matching(event.kind, names):
         if not rule.enabled:
             examined.append(Decision(rule=rule.id, reason=Reason.DISABLED))
             continue

@@ -64,11 +64,13 @@ class Event:
 
     #: Our id: 32 hex digits, a hash of Zenoti's own key for the event.
     id: str
-    #: `event_id` of the envelope (or `id`, where it has none), as sent.
+    #: `event_id` of the envelope (or `id`, where it has none), as sent; made up where there is no envelope.
     event_id: str
-    #: `event_type` of the envelope, as sent.
+    #: `event_type` of the envelope, as sent; where it does not say it, as its shape or the listener's URL does.
     type: str
-    #: `event_timestamp` in UTC; None where it cannot be read.
+    #: The same in lower case, by the catalog's name where it came under another: what rules listen to.
+    kind: str
+    #: `event_timestamp` in UTC; None where it cannot be read, or there is no envelope.
     at: datetime | None
     received_at: datetime
     #: `data` of the envelope; fields that the catalog knows carry their meaning (see below).

@@ -12,13 +12,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import unquote_to_bytes
 
 from aiohttp.http import RawRequestMessage
 
 from zennotify.config import Network, ServerConfig, Verify
 from zennotify.metrics import Metrics
-from zennotify.receiver import answers
+from zennotify.receiver import answers, query
 from zennotify.receiver.answers import Answer
 from zennotify.zenoti.signature import is_signed
 
@@ -104,9 +103,7 @@ class Proofs:
     def _has_token(self, token: bytes, message: RawRequestMessage) -> bool:
         scheme, _, bearer = message.headers.get("Authorization", "").partition(" ")
         given = [bearer.strip().encode(errors="surrogateescape")] if scheme.lower() == "bearer" else []
-        pairs = (pair.partition("=") for pair in message.url.raw_query_string.split("&"))
-        # Not parse_qs, which would read the `+` of a token as a blank.
-        given += [unquote_to_bytes(value) for key, _, value in pairs if key == "token"]
+        given += query.values(message, "token")
         good = False
         for value in given[:4]:
             good |= hmac.compare_digest(value, token)

@@ -20,7 +20,7 @@ from zennotify.clock import Clock
 from zennotify.config import ServerConfig
 from zennotify.errors import StoreUnavailable
 from zennotify.metrics import Metrics
-from zennotify.receiver import answers
+from zennotify.receiver import answers, query
 from zennotify.receiver.answers import Answer
 from zennotify.receiver.proof import IPAddress, Proofs
 from zennotify.zenoti.envelope import Envelope, read_envelope
@@ -151,7 +151,7 @@ class Webhook:
 
     async def _commit(self, request: Request) -> Answer:
         received_at = self._clock.now()
-        envelope = read_envelope(request.body)
+        envelope = read_envelope(request.body, query.event_type(request.message))
         if isinstance(envelope, Envelope):
             receipt = await self._intake.accept(envelope, request.body, received_at)
         else:

@@ -1,4 +1,4 @@
-"""What do the rule files and templates mean?  Files -> Sources -> compiled rules, or every error at once.
+"""What do the rule files, templates and centres mean?  Files -> Sources -> compiled rules, or every error at once.
 
 Called by cli and app.  Sources can be kept in the store and compiled again without the files.
 """

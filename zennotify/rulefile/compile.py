@@ -1,4 +1,4 @@
-"""Compile Sources into rules and messages, or name every error of every file and template.
+"""Compile Sources into rules, messages and centres, or name every error of every file and template.
 
 No file is opened here: the sources may come from the store, where the last good rules are kept.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from zennotify import yamlfile
+from zennotify.centerfile import read_centers
 from zennotify.core.model import Form
 from zennotify.core.notify import Directory, GuestChannel
 from zennotify.core.rule import RuleSet
@@ -22,6 +23,7 @@ from zennotify.rulefile.shared import Shared
 from zennotify.rulefile.sources import Sources
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import Document, kind
+from zennotify.zenoti.aliases import ALIASES, Aliases
 
 MOST_RULES: Final = 20_000
 
@@ -44,20 +46,31 @@ def compile_rules(
     locale: str,
     event_types: Sequence[str],
     guests: Mapping[str, GuestChannel] | None = None,
+    aliases: Aliases = ALIASES,
     examined: bool = True,
 ) -> CompiledRules:
     """Compile, or raise ConfigError with all problems, by file and line.
 
-    `channels` are the names that `notify` may use, or None for rules of the past, whose channels may be gone:
-    only their messages are still needed.  `event_types` is what the catalog knows (another one is only a
-    warning: Zenoti adds types).  `guests` are the channels whose recipient comes from the event.
+    `channels` are the names that `notify` may use beside the centres' roles, or None for rules of the past, whose
+    channels may be gone: only their messages are still needed.  `event_types` is what the catalog knows (another
+    one is only a warning: Zenoti adds types).  `guests` are the channels whose recipient comes from the event,
+    `aliases` other names of event types.
 
-    Rules that were in force before are not `examined`: that what they ask for is in the catalog.  They have to go on,
-    whatever it has learned since.
+    Rules that were in force before are not `examined` (whether the catalog has what they ask for): they have to go
+    on, whatever it has learned since.
     """
+    center_file = read_centers(sources.centers, sources.centers_at, channels)
     shared = Shared(
-        sources, channels, event_types, time_zone, locale, examined=examined and channels is not None
+        sources,
+        channels,
+        center_file,
+        event_types,
+        aliases,
+        time_zone,
+        locale,
+        examined=examined and channels is not None,
     )
+    shared.problems += center_file.problems
     with _no_collection():
         compiled = [
             RuleCompiler(document, index, shared).compile()
@@ -66,10 +79,15 @@ def compile_rules(
     if any(not problem.warning for problem in shared.problems):
         raise ConfigError(sorted(shared.problems))
     usable = [pair for pair in compiled if pair is not None]
+    told = {name for rule, _ in usable for name in rule.notify}
     return CompiledRules(
-        rules=RuleSet(sources.hash, tuple(rule for rule, _ in usable), Directory(guests=guests or {})),
+        rules=RuleSet(
+            sources.hash,
+            tuple(rule for rule, _ in usable),
+            Directory(centers=center_file.centers, guests=guests or {}),
+        ),
         messages={rule.id: message for rule, message in usable},
-        warnings=tuple(sorted(shared.problems)),
+        warnings=tuple(sorted([*shared.problems, *center_file.misnamed(told)])),
     )
 
 

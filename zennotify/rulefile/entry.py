@@ -9,13 +9,14 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
-from zennotify.yamlfile import kind, parse_duration
+from zennotify.yamlfile import kind, parse_duration, parse_text, parse_texts
 
 MOST_CHANNELS: Final = 50
 #: A message that waits longer for a name is of no use any more.
 _LONGEST_WAIT: Final = timedelta(hours=1)
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-_EVENT = re.compile(r"[A-Za-z0-9_.*-]{1,200}")
+#: Blanks stand in aliases only: Zenoti's pages call an event "Guest Package Creation".
+_EVENT = re.compile(r"[A-Za-z0-9_.* -]{1,200}")
 _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
 
 #: Keys of the rule language that this version does not know; without them wrong messages would go out.
@@ -31,17 +32,8 @@ NOT_YET: Final = (
 )
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        quotes = "; put it in quotes" if isinstance(value, bool | int | float) else ""
-        raise ValueError(f"a text is expected, not {kind(value)}{quotes}")  # noqa: TRY004 - pydantic collects ValueError
-    if not value.strip():
-        raise ValueError("this text is empty")
-    return value
-
-
 def _id(value: object) -> str:
-    if not _ID.fullmatch(_text(value)):
+    if not _ID.fullmatch(parse_text(value)):
         raise ValueError("an id has 1 to 100 of a-z 0-9 - _ . and starts with a letter or digit")
     return str(value)
 
@@ -53,18 +45,8 @@ def _flag(value: object) -> bool:
     return read
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    """`x` is the same as `[x]`."""
-    if not isinstance(value, list | str):
-        raise ValueError(f"a text or a list of texts is expected, not {kind(value)}")  # noqa: TRY004 - as above
-    texts = [_text(part) for part in (value if isinstance(value, list) else [value])]
-    if not texts:
-        raise ValueError("the list is empty")
-    return tuple(dict.fromkeys(text.strip() for text in texts))
-
-
 def _events(value: object) -> tuple[str, ...]:
-    events = _texts(value)
+    events = parse_texts(value)
     odd = next((event for event in events if not _EVENT.fullmatch(event)), None)
     if odd is not None:
         raise ValueError(f"`{odd[:60]}` is not an event type, e.g. AppointmentGroup.Status or Class.*")
@@ -74,7 +56,7 @@ def _events(value: object) -> tuple[str, ...]:
 def _channels(value: object) -> tuple[str, ...]:
     if value == []:
         raise ValueError("nobody is told; name at least one channel")
-    names = _texts(value)
+    names = parse_texts(value)
     if len(names) > MOST_CHANNELS:
         raise ValueError(f"a rule tells at most {MOST_CHANNELS} channels, these are {len(names)}")
     return names
@@ -91,7 +73,7 @@ def _match(value: object) -> Mapping[str, Any]:
 def _expression(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"an expression is expected, e.g. data.total | number > 0, not {kind(value)}")  # noqa: TRY004 - as above
-    text = _text(value)
+    text = parse_text(value)
     if "{{" in text or "{%" in text:
         raise ValueError("no braces here: `when` is an expression already, e.g. data.total | number > 0")
     return text
@@ -117,8 +99,8 @@ def _not_null(value: object) -> object:
     return value
 
 
-_Text = Annotated[str, PlainValidator(_text)]
-_Texts = Annotated[tuple[str, ...], PlainValidator(_texts)]
+_Text = Annotated[str, PlainValidator(parse_text)]
+_Texts = Annotated[tuple[str, ...], PlainValidator(parse_texts)]
 
 
 class _Entry(BaseModel):

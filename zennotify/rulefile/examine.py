@@ -22,7 +22,9 @@ Place = tuple[Step, ...]
 class Asked:
     """What a rule asks of its events: the parts that can be read."""
 
+    #: As they are written, and as the catalog calls them, in lower case.
     events: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
     #: Where each path of `match` stands, and what must hold there.
     clauses: list[tuple[Place, Path, Any]] = field(default_factory=list)
     #: Where each path of `per` stands.
@@ -60,7 +62,7 @@ class Examiner:
         """Yield what is wrong with a rule, or looks wrong."""
         scope = self._scopes.get(asked.events)
         if scope is None:
-            scope = self._scopes[asked.events] = Scope(asked.events, self._event_types)
+            scope = self._scopes[asked.events] = Scope(asked.events, asked.heard, self._event_types)
         for place, path, wanted in asked.clauses:
             for finding in of_clause(scope, path, wanted):
                 within = finding.place

@@ -47,7 +47,7 @@ def of_key(scope: Scope, path: Path) -> Iterator[Finding]:
     """Yield what is wrong with a path of `per`."""
     absent = scope.absent(path.steps, in_template=False) if path.root == "data" else None
     if absent is not None:
-        yield from _weighed(scope, absent, forgiven=not absent.near, way_out="")
+        yield from _weighed(scope, absent, forgiven=scope.complete and not absent.near, way_out="")
     yield from _unreached(scope, path.steps, "it limits nothing")
 
 

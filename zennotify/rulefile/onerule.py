@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from typing import Any
 
 from pydantic import ValidationError
@@ -65,7 +64,7 @@ class RuleCompiler:
             id=entry.id,
             description=entry.description,
             enabled=entry.enabled,
-            events=tuple(event.casefold() for event in entry.event),
+            events=self._shared.listens_to(entry.event),
             match=clauses,
             when=when,
             once=once,
@@ -115,17 +114,17 @@ class RuleCompiler:
             self._add(("id",), f"this id is given twice: already at {first}")
 
     def _check_events(self, events: tuple[str, ...]) -> None:
-        known = self._shared.event_types
         for event in events:
-            folded = event.casefold()
-            if "event" in self._wrong or folded in known or any(fnmatchcase(it, folded) for it in known):
+            if "event" in self._wrong or self._shared.knows(event.casefold()):
                 continue
             what = "fits no event type" if "*" in event else "is not an event type"
-            hint = nearest_type(event, known)
-            self._add(("event",), f"`{event}` {what} that zennotify knows{hint}", warning=True)
+            hint = nearest_type(event, self._shared.event_types)
+            # Zenoti may send a type that is new; one with a blank is rather two that were written as one.
+            harmless = " " not in event or self._shared.told is None
+            self._add(("event",), f"`{event}` {what} that zennotify knows{hint}", warning=harmless)
 
     def _check_channels(self, names: tuple[str, ...]) -> None:
-        known = self._shared.channels
+        known = self._shared.told
         if "notify" in self._wrong or known is None:
             return
         for name in (name for name in names if name not in known):
@@ -134,7 +133,13 @@ class RuleCompiler:
                 self._add(path, "`notify` takes names from `channels` in the configuration, not URLs")
             else:
                 hint = did_you_mean(name, known)
-                self._add(path, f"there is no channel `{name[:60]}`{hint}")
+                self._add(path, f"there is no {self._shared.kind_told} `{name[:60]}`{hint}")
+        for name in (name for name in names if name in known):
+            without = self._shared.centers.without(name)
+            if without:
+                more = f" and {len(without) - 1} more" if len(without) > 1 else ""
+                sentence = f"`{name}` means no channel at {without[0]}{more}, nor in its region"
+                self._add(self._part("notify", name), sentence, warning=True)
 
     def _clauses(self, match: Mapping[str, Any]) -> Iterator[Clause]:
         for text, wanted in match.items():
@@ -218,7 +223,7 @@ class RuleCompiler:
         examiner = self._shared.examiner
         if examiner is None or "event" in self._wrong:
             return
-        self._asked.events = entry.event
+        self._asked.events, self._asked.heard = entry.event, self._shared.listens_to(entry.event)
         for (sentence, warning, line, _), place, key, template in examiner.examine(self._asked):
             if template:
                 file = f"{self._shared.templates_at}/{template}"

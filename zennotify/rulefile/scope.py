@@ -43,18 +43,18 @@ class Absent(NamedTuple):
 class Scope:
     """The event types that a rule can meet."""
 
-    def __init__(self, patterns: Sequence[str], known: Mapping[str, str]) -> None:
-        """Take a rule's `event`, and the types that there are, by their names in lower case."""
+    def __init__(self, events: Sequence[str], heard: Sequence[str], known: Mapping[str, str]) -> None:
+        """Take a rule's `event`, what it means in lower case, and the types that there are, by lower case."""
         found: dict[str, Fields | None] = {}
-        for pattern in map(str.casefold, patterns):
+        for pattern in heard:
             matched = [name for name in known if fnmatchcase(name, pattern)]
             found |= {name: fields_of(name) for name in matched} or {pattern: None}
         self.types = tuple(fields for fields in found.values() if fields is not None)
         #: Whether all that it can meet is known, as far as anybody can say so.
         self.certain = None not in found.values()
         self.complete = all(fields.complete for fields in self.types)
-        self._title = _some([known.get(pattern.casefold(), pattern) for pattern in patterns])
-        self._several = len(patterns) > 1 or "*" in patterns[0]
+        self._title = _some([known.get(event.casefold(), event) for event in events])
+        self._several = len(events) > 1 or "*" in events[0]
         self._absent: dict[tuple[Steps, bool], Absent | None] = {}
 
     @property

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
+from zennotify.centerfile import CenterFile
 from zennotify.core.model import Form, Predicate
 from zennotify.errors import Problem
 from zennotify.message import MessageTemplate, Templates, compile_expression
 from zennotify.rulefile.examine import Examiner
 from zennotify.rulefile.sources import Sources
+from zennotify.zenoti.aliases import Aliases
 from zennotify.zenoti.names import EVENT_NAMES, MESSAGE_NAMES
 
 
@@ -19,15 +22,24 @@ class Shared:
         self,
         sources: Sources,
         channels: Mapping[str, Form] | None,
+        center_file: CenterFile,
         event_types: Sequence[str],
+        aliases: Aliases,
         time_zone: str,
         locale: str,
         *,
         examined: bool,
     ) -> None:
-        self.channels = channels
+        roles = center_file.roles
+        #: What `notify` may name; None where that is not known, and anything goes.
+        self.told = None if channels is None or roles is None else {*channels, *roles}
+        self.centers = center_file.centers
+        #: How a name that is none of them is called.
+        self.kind_told = "channel or role" if roles else "channel"
         self._time_zone = time_zone
         self.event_types = {event_type.casefold(): event_type for event_type in event_types}
+        self._aliases = aliases
+        self._names = self.event_types.keys() | aliases.keys()
         self.templates = Templates(sources.templates, time_zone=time_zone, locale=locale, known=MESSAGE_NAMES)
         #: None for rules that were in force before.
         self.examiner = Examiner(self.templates, self.event_types) if examined else None
@@ -42,6 +54,27 @@ class Shared:
         self.broken = {problem.file for problem in self.problems}
         self._predicates: dict[str, Predicate] = {}
         self._messages: dict[str, MessageTemplate] = {}
+
+    def listens_to(self, events: Sequence[str]) -> tuple[str, ...]:
+        """Return what a rule listens to, in lower case: types by the catalog's names, and globs.
+
+        Events are known by those names: a glob that fits an alias stands for the type behind it, too.
+        """
+        heard: list[str] = []
+        for event in events:
+            pattern = event.casefold()
+            heard.append(self._aliases.get(pattern, pattern))
+            if "*" in pattern:
+                heard += (
+                    kind
+                    for alias, kind in self._aliases.items()
+                    if fnmatchcase(alias, pattern) and not fnmatchcase(kind, pattern)
+                )
+        return tuple(dict.fromkeys(heard))
+
+    def knows(self, event: str) -> bool:
+        """Say whether a type, in lower case, is one that the catalog knows, or a glob for one."""
+        return event in self._names or any(fnmatchcase(name, event) for name in self._names)
 
     def predicate(self, expression: str) -> Predicate:
         """Compile an expression, once."""

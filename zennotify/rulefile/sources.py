@@ -1,4 +1,4 @@
-"""Read the folders of rules and templates as they are, for compile.py and for the store."""
+"""Read the folders of rules and templates, and centers.yaml, as they are, for compile.py and for the store."""
 
 from __future__ import annotations
 
@@ -19,30 +19,38 @@ _MOST_FILES = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """The texts of all rule files and templates, by their names relative to their folders."""
+    """The texts of all rule files and templates, by their names relative to their folders, and of centers.yaml."""
 
     rules: Mapping[str, str]
     templates: Mapping[str, str]
+    #: None when there is no such file.
+    centers: str | None = None
     #: Where they were read, for messages only.
     rules_at: str = field(default="rules", compare=False)
     templates_at: str = field(default="templates", compare=False)
+    centers_at: str = field(default="centers.yaml", compare=False)
 
     @property
     def hash(self) -> str:
         """Name these texts: equal texts under equal names have an equal hash, wherever they were read."""
-        texts = [sorted(self.rules.items()), sorted(self.templates.items())]
+        texts: list[object] = [sorted(self.rules.items()), sorted(self.templates.items())]
+        if self.centers is not None:  # without, it is the hash that the set had before there were centres
+            texts.append(self.centers)
         return hashlib.sha256(json.dumps(texts, separators=(",", ":")).encode()).hexdigest()[:32]
 
 
-def read_sources(rules: Path, templates: Path) -> Sources:
-    """Read all rule files (`rules` is a folder or one file) and templates, or raise ConfigError."""
+def read_sources(rules: Path, templates: Path, centers: Path) -> Sources:
+    """Read all rule files (`rules` is a folder or one file), templates and centres, or raise ConfigError.
+
+    Templates and centres need not be there.
+    """
     try:
-        return _read(rules, templates)
+        return _read(rules, templates, centers)
     except OSError as error:
         raise ConfigError([_unreadable(Path(error.filename or rules), error)]) from error
 
 
-def _read(rules: Path, templates: Path) -> Sources:
+def _read(rules: Path, templates: Path, centers: Path) -> Sources:
     if rules.is_file():
         rules_at, names, problems = rules.parent, [rules.name], list[Problem]()
     else:
@@ -54,10 +62,16 @@ def _read(rules: Path, templates: Path) -> Sources:
     problems += more_problems
     rule_texts = _texts(rules_at, names, problems)
     template_texts = _texts(templates, template_names, problems)
+    center_texts = _texts(centers.parent, [centers.name], problems) if _is_there(centers) else {}
     if problems:
         raise ConfigError(sorted(problems))
     return Sources(
-        rules=rule_texts, templates=template_texts, rules_at=str(rules_at), templates_at=str(templates)
+        rules=rule_texts,
+        templates=template_texts,
+        centers=center_texts.get(centers.name),
+        rules_at=str(rules_at),
+        templates_at=str(templates),
+        centers_at=str(centers),
     )
 
 
@@ -91,6 +105,14 @@ def _texts(top: Path, names: list[str], problems: list[Problem]) -> dict[str, st
         except ConfigError as error:
             problems += error.problems
     return texts
+
+
+def _is_there(file: Path) -> bool:
+    """Say whether a file is there; one that cannot be read, or a link that leads nowhere, is."""
+    try:
+        return file.exists() or file.is_symlink()
+    except OSError:
+        return True
 
 
 def _unreadable(path: Path, error: OSError) -> Problem:

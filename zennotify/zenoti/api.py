@@ -38,7 +38,8 @@ _REMEMBERED: Final = {
     Verdict.FAILED: timedelta(minutes=1),
 }
 _MOST_REMEMBERED: Final = 2000
-#: After so many failures in a row nobody asks for a minute: each would hold a message until its deadline.
+#: After so many failures in a row, or one call that was not answered in time, nobody asks for a minute: each would
+#: hold up all messages of a channel.
 _MOST_FAILURES: Final = 3
 #: Before the one retry.
 _PAUSE: Final = timedelta(seconds=1)
@@ -133,7 +134,7 @@ class ZenotiApi:
             case Verdict.REFUSED:
                 self._remember(wanted.kind, answer)
             case Verdict.FAILED:
-                self._failures += 1
+                self._failures += _MOST_FAILURES if answer is _LATE else 1
                 self._remember(_EVERYTHING if self._failures >= _MOST_FAILURES else call, answer)
                 return
             case Verdict.OK | Verdict.NOT_FOUND:

@@ -1,5 +1,7 @@
 """What does this body say?  Raw bytes of a webhook -> an Envelope, or the reason why there is none.
 
+A body that came without its envelope (`data` alone) is taken for the envelope's `data`; shape.py tells its type.
+
 Strict where two readers could understand two things (duplicate keys, NaN, other encodings than UTF-8) and where
 work could explode (depth, number of values); tolerant of everything that Zenoti may add.  The receiver calls
 this for each authentic body: it is the hot path.  Pure; `read_envelope` never raises.
@@ -15,18 +17,22 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple, NoReturn
 
 from zennotify.core.model import as_utc, read_time
+from zennotify.zenoti import shape
 
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 20_000
 #: The longest id and the longest event type, in characters.
 MAX_TEXT: Final = 200
+#: What an envelope has, and `data` has not.  Not its ids: guests, employees and classes have such fields, too.
+_MARKS: Final = frozenset({"event_type", "event_timestamp", "event_schema", "event_resource", "data"})
 
 
 class Wrapped(NamedTuple):
-    """What an envelope holds."""
+    """What a body holds."""
 
-    #: Zenoti's `event_id`, or `id` where there is none.
+    #: Zenoti's `event_id`, or `id` where there is none; empty where there is no envelope.
     event_id: str
+    #: Empty where the body does not say it.
     type: str
     #: `event_timestamp` as sent.
     stamp: Any
@@ -41,7 +47,7 @@ class Wrapped(NamedTuple):
 class Envelope(NamedTuple):
     """One event as Zenoti wrapped it."""
 
-    #: Zenoti's `event_id`, or `id` where there is none.
+    #: Zenoti's `event_id`, or `id` where there is none; empty where it came without an envelope.
     event_id: str
     type: str
     #: `event_timestamp` in UTC; None where it cannot be read.
@@ -63,17 +69,52 @@ class _NotStrictError(Exception):
     """The text is JSON for Python, but not for everybody."""
 
 
-def read_envelope(body: bytes) -> Envelope | Unusable:
-    """Return what a body says, or why it says nothing that we can use."""
+def read_envelope(body: bytes, named: str | None = None) -> Envelope | Unusable:
+    """Return what a body says, or why it says nothing that we can use.
+
+    `named` is the type that the listener's URL names, for a body that does not say it; empty where it names one that
+    cannot be used.
+    """
     wrapped = unwrap(body)
     if isinstance(wrapped, Unusable):
         return wrapped
     event_id, kind, stamp, data = wrapped
+    if not kind:
+        told = _told(wrapped, named)
+        if isinstance(told, Unusable):
+            return told
+        kind = told
     at = wrapped.at
     second = 0 if at is None else int(at.timestamp()) & 0xFFFFFFFF
-    canonical = _encode([kind.casefold(), stamp, data])
-    digest = blake2b(canonical.encode(), digest_size=12).hexdigest()
-    return Envelope(event_id, kind, at, data, f"{second:08x}{digest}")
+    return Envelope(event_id, kind, at, data, f"{second:08x}{digest_of(kind, stamp, data)}")
+
+
+def digest_of(event_type: str, stamp: Any, data: dict[str, Any]) -> str:
+    """Return a hash that is equal for the same type, timestamp and data."""
+    canonical = _encode([event_type.casefold(), stamp, data])
+    return blake2b(canonical.encode(), digest_size=12).hexdigest()
+
+
+def is_bare(document: dict[str, Any]) -> bool:
+    """Say whether a body is without its envelope; what is empty is nothing at all."""
+    return bool(document) and _MARKS.isdisjoint(document)
+
+
+def _told(wrapped: Wrapped, named: str | None) -> str | Unusable:
+    """Return the type of a body that does not say it, or why it cannot be told."""
+    possible: tuple[str, ...] = ()
+    kind = named
+    if not wrapped.event_id:
+        possible = shape.possible_types(wrapped.data)
+        kind = shape.type_of(possible, named)
+    if kind:
+        return kind
+    if named is not None:
+        return Unusable("bad_parameter:event_type")
+    if possible:
+        return Unusable("no_envelope")
+    lacking = None if wrapped.event_id else _event_id(wrapped.data)
+    return lacking if isinstance(lacking, Unusable) else Unusable("missing_event_type")
 
 
 def unwrap(body: bytes) -> Wrapped | Unusable:
@@ -91,10 +132,10 @@ def unwrap(body: bytes) -> Wrapped | Unusable:
 def _wrapped(document: dict[str, Any]) -> Wrapped | Unusable:
     event_id = _event_id(document)
     if isinstance(event_id, Unusable):
-        return event_id
+        return Wrapped("", "", None, document) if is_bare(document) else event_id
     kind = document.get("event_type")
     if kind is None or kind == "":
-        return Unusable("missing_event_type")
+        return _untyped(document, event_id)
     if not isinstance(kind, str):
         return Unusable("bad_type:event_type")
     if len(kind) > MAX_TEXT:
@@ -105,6 +146,15 @@ def _wrapped(document: dict[str, Any]) -> Wrapped | Unusable:
     if not isinstance(data, dict):
         return Unusable("bad_type:data")
     return Wrapped(event_id, kind, document.get("event_timestamp"), data)
+
+
+def _untyped(document: dict[str, Any], event_id: str) -> Wrapped | Unusable:
+    if is_bare(document):
+        return Wrapped("", "", None, document)
+    data = document.get("data")
+    if not isinstance(data, dict):
+        return Unusable("missing_event_type")
+    return Wrapped(event_id, "", document.get("event_timestamp"), data)
 
 
 def _event_id(document: dict[str, Any]) -> str | Unusable:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from typing import NamedTuple
 
-from zennotify.core.model import Event, Zone
+from zennotify.core.model import Event, Zone, as_utc
+from zennotify.zenoti.aliases import ALIASES, Aliases, kind_of
 from zennotify.zenoti.catalog import give_meaning
-from zennotify.zenoti.envelope import Envelope, Unusable, Wrapped, unwrap
+from zennotify.zenoti.envelope import Envelope, Unusable, Wrapped, digest_of, unwrap
+
+
+class Reading(NamedTuple):
+    """How Zenoti's events are meant here, by the configuration."""
+
+    class_times: Zone
+    aliases: Aliases = ALIASES
 
 
 def event_key(event_id: str) -> str:
@@ -15,22 +24,36 @@ def event_key(event_id: str) -> str:
     return hashlib.blake2b(event_id.encode(), digest_size=16).hexdigest()
 
 
-def make_event(envelope: Envelope | Wrapped, received_at: datetime, class_times: Zone) -> Event:
+def make_event(envelope: Envelope | Wrapped, received_at: datetime, reading: Reading) -> Event:
     """Return the event; the envelope's data becomes its own, with values that carry their meaning."""
-    give_meaning(envelope.type, envelope.data, class_times)
+    event_id = envelope.event_id or _bare_id(envelope, received_at)
+    kind = kind_of(envelope.type, reading.aliases)
+    give_meaning(kind, envelope.data, reading.class_times)
     return Event(
-        id=event_key(envelope.event_id),
-        event_id=envelope.event_id,
+        id=event_key(event_id),
+        event_id=event_id,
         type=envelope.type,
+        kind=kind,
         at=envelope.at,
         received_at=received_at,
         data=envelope.data,
     )
 
 
-def reopen(body: bytes, received_at: datetime, class_times: Zone) -> Event:
-    """Return the event of a body that was kept as one."""
+def _bare_id(envelope: Envelope | Wrapped, received_at: datetime) -> str:
+    """Return a key for an event that came without an envelope, and so without ids and a time of its own.
+
+    Its content alone would not do: a guest may freeze a membership twice in the same way.  That a repeated request
+    is not a second event is told by its fingerprint, for a day.
+    """
+    return f"{digest_of(envelope.type, None, envelope.data)} {as_utc(received_at).isoformat()}"
+
+
+def reopen(body: bytes, received_at: datetime, reading: Reading, kept_as: str) -> Event:
+    """Return the event of a body that was kept as one; a body that does not say its type is of that it was kept as."""
     wrapped = unwrap(body)
     if isinstance(wrapped, Unusable):
         raise ValueError(f"this body is no event: {wrapped.reason}")  # noqa: TRY004 - it is a matter of the text
-    return make_event(wrapped, received_at, class_times)
+    if not wrapped.type:
+        wrapped = wrapped._replace(type=kept_as)
+    return make_event(wrapped, received_at, reading)

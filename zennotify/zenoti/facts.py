@@ -77,7 +77,7 @@ def teaches(
     event: Event, things: Things, keys: Mapping[str, Key], at: int | None
 ) -> list[tuple[Key, Lesson]]:
     """Return what an event teaches of its things; `at` is its time in microseconds since 1970."""
-    event_type = event.type.casefold()
+    event_type = event.kind
     stamp = -1 if at is None else at
     lessons: list[tuple[Key, Lesson]] = []
     for kind, key in keys.items():

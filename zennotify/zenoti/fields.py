@@ -243,9 +243,17 @@ def _samples() -> Mapping[str, tuple[str, ...]]:
 def _things(event_type: str, samples: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Return the kinds of things that the samples name, and those that are found by way of them."""
     reached: set[str] = set()
+    now = datetime.fromtimestamp(0, UTC)
     for data in samples:
-        now = datetime.fromtimestamp(0, UTC)
-        event = Event(id="", event_id="", type=event_type, at=now, received_at=now, data=data)
+        event = Event(
+            id="",
+            event_id="",
+            type=event_type,
+            kind=event_type.casefold(),
+            at=now,
+            received_at=now,
+            data=data,
+        )
         reached |= things_of(event).keys()
     while more := {
         kind for kind, by in POINTERS.items() if kind not in reached and not reached.isdisjoint(by)

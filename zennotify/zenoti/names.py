@@ -125,7 +125,7 @@ class Names(dict[str, Any]):
 
     def unknown(self, wants: Collection[tuple[str, str]]) -> list[str]:
         """Return the kinds of things of which nothing is known that is wanted."""
-        kinds = dict.fromkeys(kind for kind, _ in sorted(wants))
+        kinds = dict.fromkeys(kind for kind, field in sorted(wants) if field != "id")
         known = {kind for kind, field in wants if field != "id" and self[kind][field] is not None}
         return [kind for kind in kinds if kind not in known]
 

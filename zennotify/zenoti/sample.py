@@ -44,15 +44,15 @@ def load_sample(name: str) -> dict[str, Any]:
         hint = did_you_mean(name, names.values()) or f"; there are: {', '.join(names.values())}"
         raise KeyError(f"there is no sample {name!r}{hint}")
     body: dict[str, Any] = json.loads((_folder() / f"{known}.json").read_bytes())
-    return body if "event_type" in body else _envelope(known, body)
+    return body if "event_type" in body else wrap(known, body)
 
 
 def _folder() -> resources.abc.Traversable:
     return resources.files("zennotify.zenoti") / "samples"
 
 
-def _envelope(event_type: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Wrap a sample that Zenoti's documentation shows without its envelope."""
+def wrap(event_type: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Put an envelope around an event's data: Zenoti's documentation shows some without."""
     return {
         "id": "62399ceda961750e01dd0002",
         "event_id": "62399ceda961750e01dd0001",

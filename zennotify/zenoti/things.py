@@ -46,13 +46,12 @@ _PRIMARY = re.compile(r"\s*\(Primary\)\s*$", re.IGNORECASE)
 
 def things_of(event: Event) -> Things:
     """Return what an event says of each thing; an id as sent, and nothing that is null or empty."""
-    said = _teller(event.type)(event.data)
+    said = _teller(event.kind)(event.data)
     return {name: fields for name, fields in said.items() if fields}
 
 
 @lru_cache(maxsize=256)
-def _teller(event_type: str) -> Callable[[Data], Things]:
-    kind = event_type.casefold()
+def _teller(kind: str) -> Callable[[Data], Things]:
     return next((tell for beginning, tell in _FAMILIES if kind.startswith(beginning)), _any_event)
 
 
