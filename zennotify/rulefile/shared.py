@@ -9,6 +9,7 @@ from zennotify.centerfile import CenterFile
 from zennotify.core.model import Form, Predicate
 from zennotify.errors import Problem
 from zennotify.message import MessageTemplate, Templates, compile_expression
+from zennotify.rulefile.examine import Examiner
 from zennotify.rulefile.sources import Sources
 from zennotify.zenoti.aliases import Aliases
 from zennotify.zenoti.names import EVENT_NAMES, MESSAGE_NAMES
@@ -26,6 +27,8 @@ class Shared:
         aliases: Aliases,
         time_zone: str,
         locale: str,
+        *,
+        examined: bool,
     ) -> None:
         roles = center_file.roles
         #: What `notify` may name; None where that is not known, and anything goes.
@@ -38,6 +41,8 @@ class Shared:
         self._aliases = aliases
         self._names = self.event_types.keys() | aliases.keys()
         self.templates = Templates(sources.templates, time_zone=time_zone, locale=locale, known=MESSAGE_NAMES)
+        #: None for rules that were in force before.
+        self.examiner = Examiner(self.templates, self.event_types) if examined else None
         self.template_names = frozenset(sources.templates)
         self.templates_at = sources.templates_at
         #: Where each id was first given.

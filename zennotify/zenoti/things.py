@@ -101,7 +101,7 @@ def _phone(value: Any) -> str | None:
 def _any_event(data: Data) -> Things:
     """Tell what the usual names mean, of a type that is not known."""
     said: Things = {kind: {} for kind in FIELDS}
-    for name, kind, field in _USUAL:
+    for name, kind, field in USUAL:
         value = data.get(name)
         if value is not None and value != "":
             said[kind][field] = value
@@ -115,7 +115,7 @@ def _any_event(data: Data) -> Things:
 
 
 #: Where the usual names stand; where there are two, the later one counts.
-_USUAL: Final = (
+USUAL: Final = (
     ("guest_id", "guest", "id"),
     ("center_id", "center", "id"),
     ("center_name", "center", "name"),
