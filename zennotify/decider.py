@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
+from urllib.parse import quote
 
 from zennotify import log
 from zennotify.core.decide import Decision, Duty, Passed, conclude, examine
@@ -48,6 +49,8 @@ _MOST_WAITING = 5_000
 _BATCH = 256
 #: A transaction decides no further event once it has worked this long (seconds).
 _LONGEST_WORK = 0.05
+#: Centres that are reported as not listed.
+_MOST_REPORTED = 1_000
 #: Decisions that the owners hear of.
 _TROUBLES = {Reason.ERROR, Reason.FAILED}
 
@@ -74,6 +77,8 @@ class _Batch:
     #: The things that something has been learned of, and what is known of them now, as it is kept (facts.written).
     learned: Collection[Key] = ()
     facts: str | None = None
+    #: The centres, by their ids, that centers.yaml does not list.
+    unlisted: set[Key] = field(default_factory=set)
     #: What waits for names.
     waiting: list[Waiting] = field(default_factory=list)
     #: What need not wait any more.
@@ -105,6 +110,8 @@ class Decider:
         self._rules: RuleSet | None = None
         self._has_rules = asyncio.Event()
         self._waiting_room = WaitingRoom()
+        #: Centres that have been reported as not listed.
+        self._reported: set[Key] = set()
         #: Whether the store has undecided events that are not in the queue; only the writer's thread changes it.
         self._is_behind = True
         #: Whether what an earlier process left has been decided; until then nothing is read back.
@@ -229,6 +236,8 @@ class Decider:
                 batch.left_some = True  # a rule that takes long must not keep new events waiting
                 break
             try:
+                if len(centers) and "center" in keys and centers.get(things["center"]["id"]) is None:
+                    batch.unlisted.add(keys["center"])
                 names = Names(event.event, memory.recall, things, centers)
                 examined.append((event, things, examine(event.event, names, rules)))
                 at = event.event.at
@@ -262,6 +271,7 @@ class Decider:
             duty.channel for one in batch.decided for decision in one.decisions for duty in decision.duties
         }
         channels |= {waiting.channel for waiting in batch.hastened}
+        self._report(batch.unlisted - self._reported)
         self._waiting_room.leave(batch.hastened)
         for waiting in batch.waiting:
             self._waiting_room.enter(waiting)
@@ -277,6 +287,14 @@ class Decider:
                 if decision.reason in _TROUBLES:
                     self._tell(one.undecided.event.id, decision)
         log.lines(logger, (_line(one) for one in batch.decided))
+
+    def _report(self, unlisted: set[Key]) -> None:
+        """Say once of each centre that centers.yaml does not list it."""
+        for key in unlisted:
+            if len(self._reported) < _MOST_REPORTED:
+                self._reported.add(key)
+                center = quote(key.partition(" ")[2])  # it may hold anything
+                logger.warning("center=%s is not in centers.yaml; see: zennotify doctor --centers", center)
 
     def _tell(self, event: str, decision: Decision) -> None:
         self._ops.tell(

@@ -57,10 +57,11 @@ class Surroundings:
     #: The channels whose recipient comes from the event.
     guests: Mapping[str, GuestChannel] = field(default_factory=dict)
 
-    def compile(self, sources: Sources, *, past: bool = False) -> CompiledRules:
+    def compile(self, sources: Sources, *, kept: bool = False, past: bool = False) -> CompiledRules:
         """Compile rules, templates and centres; raises ConfigError with all problems.
 
-        A set of the `past` may name channels that are no more: what it decided still has to be written.
+        A set that was `kept` was in force before and goes on, though the catalog may know better by now.  One of the
+        `past` may even name channels that are no more: what it decided still has to be written.
         """
         return compile_rules(
             sources,
@@ -70,6 +71,7 @@ class Surroundings:
             event_types=EVENT_TYPES,
             guests=self.guests,
             aliases=self.reading.aliases,
+            examined=not kept,
         )
 
     def read(self) -> tuple[Sources, CompiledRules]:
@@ -149,7 +151,7 @@ class Rulebook:
             return
         rules_hash, sources = kept
         try:
-            self._compiled = self._surroundings.compile(_sources(sources))
+            self._compiled = self._surroundings.compile(_sources(sources), kept=True)
         except ConfigError as error:
             logger.error("the last good rules cannot be used either: %s", error.problems[0])  # noqa: TRY400 - no trace wanted
             return

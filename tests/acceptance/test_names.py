@@ -11,6 +11,10 @@ import pytest
 from tests.acceptance.daemon import Daemon
 from tests.sinks import Answer, HttpSink, SmtpSink
 from tests.zenoti_api import HANGS, LOGIN_PAGE, ZenotiServer, guest, session, too_many
+from zennotify.app import open_ways
+from zennotify.cli.demo import harmless
+from zennotify.cli.project import load_project
+from zennotify.core.model import Form, Message, Outcome
 
 RULES = """
 rules:
@@ -226,3 +230,78 @@ def test_a_guest_gets_mail_until_the_guest_opts_out(tmp_path: Path, sink: HttpSi
             ("notified", "guest-mail: `to` gives no address for this event"),
         ]
         assert "ann@example.com" not in daemon.log
+
+
+ROLES = """
+rules:
+  - id: no-show
+    description: Somebody did not come
+    event: Class.Booking.NoShow
+    match: {center.name: Bellevue}
+    notify: [team]
+    message: "{{ center.name }} ({{ center.region }}), {{ data.paid | money }}"
+  - id: others
+    description: Elsewhere
+    event: Class.Booking.NoShow
+    match: {center.name: {not: Bellevue}}
+    notify: team
+    message: "{{ center.name }}"
+"""
+CENTERS = """
+centers:
+  c1: {name: Bellevue, region: north, currency: EUR}
+  c2: {name: Kirkland, region: north, channels: {team: kirkland}}
+  c3: {name: Olympia}
+regions:
+  north: {channels: {team: north}}
+"""
+
+
+def test_centers_yaml_names_centres_and_says_who_is_told_there(tmp_path: Path, sink: HttpSink) -> None:
+    (tmp_path / "centers.yaml").write_text(CENTERS)
+    channels = {"north": {"url": sink.url("/north")}, "kirkland": {"url": sink.url("/kirkland")}}
+    daemon = Daemon(tmp_path, channels=channels, rules=ROLES)
+    told = {
+        "C1": ("notified", ""),
+        "c2": ("notified", ""),
+        "c3": ("no_recipient", "team: no channel at this centre"),
+        "c4": ("no_recipient", "team: no channel at this centre"),
+    }
+    try:
+        daemon.start()
+        for center in told:
+            daemon.post(body("Class.Booking.NoShow", {"center_id": center, "paid": 12.5}))
+        received = sink.wait_for(2)
+        assert daemon.stop() == 0
+        assert {(one.path, text(one)) for one in received} == {
+            ("/north", "Bellevue (north), €12.50"),
+            ("/kirkland", "Kirkland"),
+        }
+        listed = {one["center"]: one["decisions"][0] for one in daemon.json("events", "list")}
+        assert {center: (one["reason"], one["detail"]) for center, one in listed.items()} == told
+        assert daemon.log.count("center=c4 is not in centers.yaml") == 1
+        assert "center=c3" not in daemon.log
+    finally:
+        daemon.kill()
+    checked = daemon.cli("check")
+    assert "`team` means no channel at Olympia, nor in its region" in checked.stderr
+
+
+def test_the_demo_writes_to_no_guest(tmp_path: Path) -> None:
+    channels = {
+        "guest-mail": {"url": "mailto://127.0.0.1:1?from=salon@example.com", "to": "{{ guest.email }}"},
+        "desk": {"url": "json://127.0.0.1:1"},
+    }
+    daemon = Daemon(tmp_path, channels=channels, rules=GUESTS)
+    config = harmless(load_project(daemon.config, need_secrets=False))
+    shown = {name: (one.url.get_secret_value(), one.form) for name, one in config.channels.items()}
+    assert shown == {
+        "guest-mail": ("console://guest-mail", Form.EMAIL),
+        "desk": ("json://127.0.0.1:1", None),
+    }
+    printed: list[str] = []
+    [way] = (way for way in open_ways(config, printed.append) if way.towards is not None)
+    assert way.towards is not None
+    message = Message(title="T", body="<p>Dear Ann</p>", form=Form.EMAIL)
+    assert way.towards("ann@example.com").send(message, delivery_id="d").outcome is Outcome.SENT
+    assert "guest-mail → ann@example.com" in printed[0]

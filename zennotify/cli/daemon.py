@@ -33,18 +33,22 @@ _RELOAD_PATIENCE = 60.0
 @click.option(
     "--demo", is_flag=True, help="Feed it the documented sample events, stamped with the present time."
 )
-def run(config_path: Path, demo: bool) -> None:
+@click.option(
+    "--really", is_flag=True, help="With --demo: send to guests, too, whose addresses the events hold."
+)
+def run(config_path: Path, demo: bool, really: bool) -> None:
     """Run the daemon: receive Zenoti's webhooks, decide, send.
 
-    SIGTERM stops it in order, SIGHUP reloads rules and templates.
+    SIGTERM stops it in order, SIGHUP reloads rules, templates and centres.
     """
     project = load_or_exit(config_path, need_secrets=True)
+    config = demonstration.harmless(project) if demo and not really else project.config
     log.set_up()
     for problem in project.problems:
         logger.warning("%s", problem)
     code = 1
     try:
-        app = build(project.config, SystemClock(), _echo)
+        app = build(config, SystemClock(), _echo)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(app, _demo_feeder(project, app) if demo else None))
         code = 0

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pydantic import SecretStr
+
+from zennotify.channel import is_for_guests
 from zennotify.cli.post import deliver
+from zennotify.cli.project import Project
 from zennotify.clock import SystemClock
 from zennotify.config import Address, Config
 from zennotify.zenoti.sample import load_sample, stamp
@@ -21,6 +25,19 @@ EVENTS = (
 )
 #: What is told after them: here earlier events have taught the names.
 TOLD = ("class-cancelled", "no-show")
+
+
+def harmless(project: Project) -> Config:
+    """Return the configuration with channels that only print what guests would get."""
+    printing = {
+        name: channel.model_copy(
+            update={"url": SecretStr(f"console://{name}"), "form": project.forms.get(name)}
+        )
+        for name, channel in project.config.channels.items()
+        if is_for_guests(channel.to)
+    }
+    channels = {**project.config.channels, **printing}
+    return project.config.model_copy(update={"channels": channels})
 
 
 def feed(config: Config, address: Address, echo: Callable[[str], None]) -> None:

@@ -3,20 +3,27 @@
 The only importer of Jinja, markdown-it and Babel.
 """
 
-from zennotify.message.expression import compile_expression, compile_recipient
+from zennotify.message.expression import compile_expression, compile_recipient, expression_uses
 from zennotify.message.fallback import fallback, notice
 from zennotify.message.problem import TemplateProblem
 from zennotify.message.template import MessageTemplate
-from zennotify.message.templates import Templates
+from zennotify.message.templates import INLINE, Templates
+from zennotify.message.uses import Comparison, Guards, Use, Uses
 from zennotify.message.wants import Want
 
 __all__ = [
+    "INLINE",
+    "Comparison",
+    "Guards",
     "MessageTemplate",
     "TemplateProblem",
     "Templates",
+    "Use",
+    "Uses",
     "Want",
     "compile_expression",
     "compile_recipient",
+    "expression_uses",
     "fallback",
     "notice",
 ]

@@ -16,6 +16,7 @@ from zennotify.message.limits import Run, Running
 from zennotify.message.missing import Missing
 from zennotify.message.problem import TemplateProblem, in_words
 from zennotify.message.sandbox import Sandbox
+from zennotify.message.uses import Uses, uses_of
 
 _LONGEST: Final = 2_000
 _SANDBOX: Final = Sandbox()
@@ -35,6 +36,11 @@ def compile_expression(source: str, known: Known | None = None, time_zone: str |
             raise TemplateProblem("no braces in `when`: write the expression alone, e.g. data.total > 100")
     evaluate = _compile("when", source, known, time_zone)
     return lambda names: bool(evaluate(names))
+
+
+def expression_uses(source: str) -> Uses:
+    """Return what a `when` uses that can be compiled."""
+    return uses_of(parse_expression(_SANDBOX, source))
 
 
 def compile_recipient(source: str, known: Known | None = None) -> Callable[[Names], str]:

@@ -17,6 +17,7 @@ from zennotify.message.moments import style
 from zennotify.message.problem import TemplateProblem
 from zennotify.message.sandbox import Sandbox
 from zennotify.message.template import MessageTemplate
+from zennotify.message.uses import Uses, uses_of
 from zennotify.message.wants import wants
 from zennotify.zenoti.things import FIELDS
 
@@ -72,6 +73,21 @@ class Templates:
         ):
             raise TemplateProblem(wrong.message, wrong.line)
         return self._message(INLINE, tree, title)
+
+    def uses(self, name: str) -> Iterator[tuple[str, Uses]]:
+        """Yield what a template and each one that it includes, imports or extends uses."""
+        return self._uses(name, self._trees[name], set())
+
+    def inline_uses(self, text: str) -> Iterator[tuple[str, Uses]]:
+        """Yield the same for a rule's `message`, which can be used."""
+        return self._uses(INLINE, self._parse(text), set())
+
+    def _uses(self, name: str, tree: nodes.Template, seen: set[str]) -> Iterator[tuple[str, Uses]]:
+        yield name, uses_of(tree)
+        for other in sorted({_target(use) for use in _uses(tree)} - seen):
+            seen.add(other)
+            if other in self._trees:
+                yield from self._uses(other, self._trees[other], seen)
 
     def _read(self, name: str, text: str) -> None:
         try:

@@ -47,6 +47,7 @@ def compile_rules(
     event_types: Sequence[str],
     guests: Mapping[str, GuestChannel] | None = None,
     aliases: Aliases = ALIASES,
+    examined: bool = True,
 ) -> CompiledRules:
     """Compile, or raise ConfigError with all problems, by file and line.
 
@@ -54,9 +55,21 @@ def compile_rules(
     channels may be gone: only their messages are still needed.  `event_types` is what the catalog knows (another
     one is only a warning: Zenoti adds types).  `guests` are the channels whose recipient comes from the event,
     `aliases` other names of event types.
+
+    Rules that were in force before are not `examined` (whether the catalog has what they ask for): they have to go
+    on, whatever it has learned since.
     """
     center_file = read_centers(sources.centers, sources.centers_at, channels)
-    shared = Shared(sources, channels, center_file.roles, event_types, aliases, time_zone, locale)
+    shared = Shared(
+        sources,
+        channels,
+        center_file,
+        event_types,
+        aliases,
+        time_zone,
+        locale,
+        examined=examined and channels is not None,
+    )
     shared.problems += center_file.problems
     with _no_collection():
         compiled = [

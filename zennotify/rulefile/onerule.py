@@ -17,6 +17,8 @@ from zennotify.errors import Problem
 from zennotify.message import MessageTemplate, TemplateProblem, Want
 from zennotify.rulefile.clauses import read_clause, read_path
 from zennotify.rulefile.entry import NOT_YET, PLACEHOLDERS, RuleEntry
+from zennotify.rulefile.examine import Asked
+from zennotify.rulefile.scope import nearest_type
 from zennotify.rulefile.shared import Shared
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import Document, Step, kind
@@ -34,6 +36,7 @@ class RuleCompiler:
         #: Keys that are missing or wrong: nothing more is said of them.
         self._wrong: set[str] = set()
         self._failed = False
+        self._asked = Asked()
         id_ = self._raw.get("id") if isinstance(self._raw, dict) else None
         self._label = id_[:100] if isinstance(id_, str) and id_.strip() else f"rules[{index}]"
 
@@ -50,6 +53,7 @@ class RuleCompiler:
         when = self._when(entry.when)
         once = self._once(entry)
         message = self._message(entry)
+        self._examine(entry)
         if entry.tests is not None:
             self._add(
                 ("tests",), "tests are not run yet by this version of zennotify", key=True, warning=True
@@ -114,7 +118,7 @@ class RuleCompiler:
             if "event" in self._wrong or self._shared.knows(event.casefold()):
                 continue
             what = "fits no event type" if "*" in event else "is not an event type"
-            hint = did_you_mean(event, self._shared.event_types.values())
+            hint = nearest_type(event, self._shared.event_types)
             # Zenoti may send a type that is new; one with a blank is rather two that were written as one.
             harmless = " " not in event or self._shared.told is None
             self._add(("event",), f"`{event}` {what} that zennotify knows{hint}", warning=harmless)
@@ -130,6 +134,12 @@ class RuleCompiler:
             else:
                 hint = did_you_mean(name, known)
                 self._add(path, f"there is no {self._shared.kind_told} `{name[:60]}`{hint}")
+        for name in (name for name in names if name in known):
+            without = self._shared.centers.without(name)
+            if without:
+                more = f" and {len(without) - 1} more" if len(without) > 1 else ""
+                sentence = f"`{name}` means no channel at {without[0]}{more}, nor in its region"
+                self._add(self._part("notify", name), sentence, warning=True)
 
     def _clauses(self, match: Mapping[str, Any]) -> Iterator[Clause]:
         for text, wanted in match.items():
@@ -144,6 +154,7 @@ class RuleCompiler:
                 continue
             clause = read_clause(path, wanted)
             if isinstance(clause, Clause):
+                self._asked.clauses.append((("match", text), path, wanted))
                 yield clause
             else:
                 for below, sentence in clause:
@@ -153,20 +164,25 @@ class RuleCompiler:
         if not expression:
             return None
         try:
-            return self._shared.predicate(expression)
+            predicate = self._shared.predicate(expression)
         except TemplateProblem as problem:
             self._add(("when",), f"{problem.message}{self._comment(('when',))}")
             return None
+        self._asked.when = expression
+        return predicate
 
     def _once(self, entry: RuleEntry) -> Once | None:
         if entry.once is None:
             return None
         paths: list[Path] = []
         for text in entry.once.per:
+            place = self._part("once", "per", text)
             try:
                 paths.append(read_path(text))
             except PathError as error:
-                self._add(self._part("once", "per", text), str(error))
+                self._add(place, str(error))
+            else:
+                self._asked.keys.append((place, paths[-1]))
         return Once(per=tuple(paths), period=entry.once.period)
 
     def _message(self, entry: RuleEntry) -> MessageTemplate | None:
@@ -184,11 +200,12 @@ class RuleCompiler:
 
     def _inline(self, entry: RuleEntry) -> MessageTemplate | None:
         try:
-            return self._shared.templates.inline(entry.message, entry.description or entry.id)
+            message = self._shared.templates.inline(entry.message, entry.description or entry.id)
         except TemplateProblem as problem:
-            where = self._document.where_in((*self._at, "message"), problem.line)
-            self._note(Problem(self._document.name, *where, f"{self._label}.message: {problem.message}"))
+            self._add_inline(problem.message, problem.line)
             return None
+        self._asked.message = entry.message
+        return message
 
     def _from_file(self, name: str) -> MessageTemplate | None:
         shared = self._shared
@@ -198,7 +215,23 @@ class RuleCompiler:
             return None
         if f"{shared.templates_at}/{name}" in shared.broken:
             return None
+        self._asked.template = name
         return shared.message(name)
+
+    def _examine(self, entry: RuleEntry) -> None:
+        """Say what the rule asks for that its events do not carry."""
+        examiner = self._shared.examiner
+        if examiner is None or "event" in self._wrong:
+            return
+        self._asked.events, self._asked.heard = entry.event, self._shared.listens_to(entry.event)
+        for (sentence, warning, line, _), place, key, template in examiner.examine(self._asked):
+            if template:
+                file = f"{self._shared.templates_at}/{template}"
+                self._note(Problem(file, line, min(line, 1), f"{self._label}: {sentence}", warning))
+            elif place == ("message",):
+                self._add_inline(sentence, line, warning=warning)
+            else:
+                self._add(place, sentence, key=key, warning=warning)
 
     def _part(self, *path: str) -> tuple[Step, ...]:
         """Return the path of one text in a list; `x` alone is the same as `[x]`."""
@@ -223,6 +256,10 @@ class RuleCompiler:
         self._note(
             self._document.problem((*self._at, *path), f"{label}: {sentence}", key=key, warning=warning)
         )
+
+    def _add_inline(self, sentence: str, line: int, *, warning: bool = False) -> None:
+        where = self._document.where_in((*self._at, "message"), line)
+        self._note(Problem(self._document.name, *where, f"{self._label}.message: {sentence}", warning))
 
     def _note(self, problem: Problem) -> None:
         self._failed = self._failed or not problem.warning

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from zennotify.centerfile import CenterFile
 from zennotify.core.model import Form, Predicate
 from zennotify.errors import Problem
 from zennotify.message import MessageTemplate, Templates, compile_expression
+from zennotify.rulefile.examine import Examiner
 from zennotify.rulefile.sources import Sources
 from zennotify.zenoti.aliases import Aliases
 from zennotify.zenoti.names import EVENT_NAMES, MESSAGE_NAMES
@@ -20,14 +22,18 @@ class Shared:
         self,
         sources: Sources,
         channels: Mapping[str, Form] | None,
-        roles: Collection[str] | None,
+        center_file: CenterFile,
         event_types: Sequence[str],
         aliases: Aliases,
         time_zone: str,
         locale: str,
+        *,
+        examined: bool,
     ) -> None:
+        roles = center_file.roles
         #: What `notify` may name; None where that is not known, and anything goes.
         self.told = None if channels is None or roles is None else {*channels, *roles}
+        self.centers = center_file.centers
         #: How a name that is none of them is called.
         self.kind_told = "channel or role" if roles else "channel"
         self._time_zone = time_zone
@@ -35,6 +41,8 @@ class Shared:
         self._aliases = aliases
         self._names = self.event_types.keys() | aliases.keys()
         self.templates = Templates(sources.templates, time_zone=time_zone, locale=locale, known=MESSAGE_NAMES)
+        #: None for rules that were in force before.
+        self.examiner = Examiner(self.templates, self.event_types) if examined else None
         self.template_names = frozenset(sources.templates)
         self.templates_at = sources.templates_at
         #: Where each id was first given.

@@ -191,7 +191,7 @@ def values_of(lessons: Sequence[Lesson], kind: str, class_times: Zone) -> dict[s
 def _meant(kind: str, field: str, value: Any, class_times: Zone) -> Any:
     if isinstance(value, str) and field in _TIMES:
         return _time(kind, field, value, class_times)
-    words = _CODES.get((kind, field))
+    words = CODES.get((kind, field))
     if words is not None and isinstance(value, int) and not isinstance(value, bool):
         return Code(value, words)
     return value
@@ -206,7 +206,7 @@ def _time(kind: str, field: str, value: str, class_times: Zone) -> TimeText:
 
 
 _TIMES: Final = frozenset({"start", "end", "start_in_center", "expiry"})
-_CODES: Final = {
+CODES: Final = {
     ("group", "status"): APPOINTMENT_GROUP_STATUS,
     ("package", "status"): PACKAGE_STATUS,
 }

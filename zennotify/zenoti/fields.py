@@ -58,7 +58,7 @@ class Field:
     optional: bool = False
     #: It says who somebody is, or something about them.
     personal: bool = False
-    #: Below it anything may stand: the samples have nothing there, or were cut.
+    #: Below it anything may stand: the samples show nothing, or not all.
     open: bool = False
     #: Of a list.
     element: Field | None = None
@@ -89,7 +89,7 @@ class Fields:
     #: In the catalog's spelling.
     event_type: str
     data: Field
-    #: Whether the samples show the whole of it; there may be more where one was cut or none was published.
+    #: Whether the samples show the whole of it, as far as anybody knows.
     complete: bool
     #: The kinds of things (guest, session, ...) that the event names, or that earlier events can lead it to.
     things: frozenset[str]
@@ -173,23 +173,30 @@ _OBSERVED: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 #: Types that carry what another one does, whatever their samples show.
 _LIKE: Final = {"appointmentgroup.updated": "appointmentgroup.created"}
-#: Where the published sample ends too early.
-_CUT: Final[Mapping[str, tuple[str, ...]]] = {
+#: Where there is more than the sample shows: where the published one ends too early, and where Zenoti's change log
+#: says that fields were added (the names of country and state, in 2023).
+_MORE: Final[Mapping[str, tuple[str, ...]]] = {
     "invoice.closed": ("invoice", "transactions"),
     "guest.membership.created": ("service_balance",),
     "guest.package.created": ("services",),
+    "guest.created": ("address_info",),
+    "guest.updated": ("address_info",),
+    "guest.deleted": ("address_info",),
+    "employee.created": ("address",),
+    "employee.updated": ("address",),
+    "employee.deleted": ("address",),
 }
-#: All that stands below these is personal, ids excepted; as are these fields wherever they stand.  The name of a
-#: service can be about somebody's health.
-_PERSONS: Final = frozenset(
-    "guest personal_info details address address_info login_info members training_virtual_guests therapist sold_by "
-    "mobile_phone home_phone work_phone phone additional_fields service service_type_info invoice_items".split()
-)
-_PERSONAL: Final = frozenset(
-    "first_name last_name email guest_email therapist_name service_name salary hourly_rate comments reason froze_by "
-    "cancelled_by display_name access_code text_field_1 text_field_2 search_tags keyword".split()
-)
-#: Of what is bought, only the name.
+#: All that stands below these is personal, ids excepted; as are these fields wherever they stand.
+_PERSONS: Final = frozenset((
+    "guest", "personal_info", "details", "address", "address_info", "login_info", "members", "therapist", "sold_by",
+    "training_virtual_guests", "mobile_phone", "home_phone", "work_phone", "phone", "additional_fields",
+))  # fmt: skip
+_PERSONAL: Final = frozenset((
+    "first_name", "last_name", "email", "guest_email", "therapist_name", "service_name", "salary", "hourly_rate",
+    "comments", "reason", "froze_by", "cancelled_by", "display_name", "access_code", "search_tags", "keyword",
+    "text_field_1", "text_field_2",
+))  # fmt: skip
+#: Of what is bought, the name: it can be about somebody's health.
 _ITEMS: Final = frozenset(("service", "service_type_info", "invoice_items"))
 
 
@@ -209,12 +216,12 @@ def _fields_of(event_type: str) -> Fields | None:
     like = _fields_of(_LIKE.get(event_type, ""))
     for more in (*([like.data] if like else ()), *(_derive(event_type, [one]) for one in observed)):
         data = _merge(data, more)
-    if event_type in _CUT:
-        data = _opened(data, _CUT[event_type])
+    if event_type in _MORE:
+        data = _opened(data, _MORE[event_type])
     return Fields(
         event_type=spelling,
         data=data,
-        complete=bool(samples) and event_type not in _CUT,
+        complete=bool(samples) and event_type not in _MORE,
         things=_things(spelling, samples + observed),
     )
 
@@ -236,8 +243,8 @@ def _samples() -> Mapping[str, tuple[str, ...]]:
 def _things(event_type: str, samples: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Return the kinds of things that the samples name, and those that are found by way of them."""
     reached: set[str] = set()
+    now = datetime.fromtimestamp(0, UTC)
     for data in samples:
-        now = datetime.fromtimestamp(0, UTC)
         event = Event(
             id="",
             event_id="",
@@ -362,10 +369,10 @@ def _meaning(short: Any, long: Any, as_utc: Any) -> tuple[Kind, Words | None] | 
 
 def _is_personal(way: _Way) -> bool:
     name = next(step for step in reversed(way) if isinstance(step, str))
-    if name in _PERSONAL or name in _PERSONS - _ITEMS:
+    if name in _PERSONAL or name in _PERSONS:
         return True
     above = {step for step in way if isinstance(step, str)} - {name}
-    if above & (_PERSONS - _ITEMS):
+    if above & _PERSONS:
         return name != "id" and not name.endswith("_id")
     return name == "name" and bool(above & _ITEMS)
 

@@ -1,0 +1,105 @@
+"""Go through what one rule asks of its events, and hold each part against the catalog.  Called by onerule.py.
+
+Rules that were in force before are not examined: the catalog may have learned since, and they have to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from zennotify.core.path import Path
+from zennotify.message import INLINE, Guards, Templates, Uses, expression_uses
+from zennotify.rulefile.findings import Finding, guards_of, of_clause, of_key, of_uses
+from zennotify.rulefile.scope import Scope
+from zennotify.yamlfile import Step
+
+Place = tuple[Step, ...]
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a rule asks of its events: the parts that can be read."""
+
+    #: As they are written, and as the catalog calls them, in lower case.
+    events: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
+    #: Where each path of `match` stands, and what must hold there.
+    clauses: list[tuple[Place, Path, Any]] = field(default_factory=list)
+    #: Where each path of `per` stands.
+    keys: list[tuple[Place, Path]] = field(default_factory=list)
+    when: str = ""
+    #: One of these, or neither.
+    message: str = ""
+    template: str = ""
+
+
+class Found(NamedTuple):
+    """A finding and where it belongs."""
+
+    finding: Finding
+    #: Within the rule, and whether the key there is meant, not its value.
+    place: Place
+    key: bool = False
+    #: The template that it is in, if it is in one.
+    template: str = ""
+
+
+class Examiner:
+    """Examines the rules of one set; what rules have in common is looked at once."""
+
+    def __init__(self, templates: Templates, event_types: Mapping[str, str]) -> None:
+        """Take the templates, and the types that there are, by their names in lower case."""
+        self._templates = templates
+        self._event_types = event_types
+        self._scopes: dict[tuple[str, ...], Scope] = {}
+        self._whens: dict[str, Uses] = {}
+        self._messages: dict[tuple[str, str], tuple[tuple[str, Uses], ...]] = {}
+        self._seen: set[tuple[str, Scope, Guards]] = set()
+
+    def examine(self, asked: Asked) -> Iterator[Found]:
+        """Yield what is wrong with a rule, or looks wrong."""
+        scope = self._scopes.get(asked.events)
+        if scope is None:
+            scope = self._scopes[asked.events] = Scope(asked.events, asked.heard, self._event_types)
+        for place, path, wanted in asked.clauses:
+            for finding in of_clause(scope, path, wanted):
+                within = finding.place
+                yield Found(finding, (*place, *(within or ())), key=within is None)
+        for place, path in asked.keys:
+            yield from (Found(finding, place) for finding in of_key(scope, path))
+        clauses = [(path, wanted) for _, path, wanted in asked.clauses]
+        when = self._uses_of_when(asked.when)
+        if when is not None:
+            yield from (Found(finding, ("when",)) for finding in of_uses(scope, when, guards_of(clauses)))
+        yield from self._message(asked, scope, guards_of(clauses, when))
+
+    def _message(self, asked: Asked, scope: Scope, guards: Guards) -> Iterator[Found]:
+        if asked.template:
+            # Many rules may use one template, and what is wrong for all of them is said for the first.
+            key = asked.template, scope, guards
+            if key in self._seen:
+                return
+            self._seen.add(key)
+        for name, uses in self._uses_of_message(asked):
+            place, template = (("message",), "") if name == INLINE else (("template",), name)
+            yield from (Found(finding, place, template=template) for finding in of_uses(scope, uses, guards))
+
+    def _uses_of_when(self, expression: str) -> Uses | None:
+        if not expression:
+            return None
+        if expression not in self._whens:
+            self._whens[expression] = expression_uses(expression)
+        return self._whens[expression]
+
+    def _uses_of_message(self, asked: Asked) -> Sequence[tuple[str, Uses]]:
+        key = asked.message, asked.template
+        if key not in self._messages:
+            uses: Iterable[tuple[str, Uses]] = ()
+            if asked.message:
+                uses = self._templates.inline_uses(asked.message)
+            elif asked.template:
+                uses = self._templates.uses(asked.template)
+            self._messages[key] = tuple(uses)
+        return self._messages[key]
