@@ -368,6 +368,8 @@ class App:
             raise ControlError(str(error)) from error
 
     async def _on_forget(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        if self._enquiry is not None:
+            self._enquiry.forget()
         try:
             return dict(await self._store.writer.call(erase, Part(**arguments), alone=False))
         except StoreUnavailable as error:
