@@ -16,7 +16,13 @@ from zennotify.rulefile.compile import MOST_RULES
 
 BAD = Path(__file__).parents[1] / "data/bad/rules"
 CHANNELS = {"front-desk": Form.CHAT, "manager-mail": Form.EMAIL, "manager-sms": Form.SMS}
-TYPES = ("AppointmentGroup.Status", "Class.Booking.NoShow", "Class.Schedule.Cancelled", "Invoice.Closed")
+TYPES = (
+    "AppointmentGroup.Status",
+    "Class.Booking.NoShow",
+    "Class.Schedule.Cancelled",
+    "Invoice.Closed",
+    "Guest.Merged",
+)
 
 
 def compiled(
@@ -37,7 +43,8 @@ def said(*files: str, templates: Mapping[str, str] | None = None, centers: str |
 
 
 def rule(body: str = "", *, id: str = "r1") -> str:  # noqa: A002 - as in the file
-    lines = [f"- id: {id}", "  event: Invoice.Closed", "  notify: front-desk", "  message: Hello"]
+    # An event of which nothing is known: it may carry anything.
+    lines = [f"- id: {id}", "  event: Guest.Merged", "  notify: front-desk", "  message: Hello"]
     return "\n".join([*lines, *(f"  {line}" for line in body.splitlines())]) + "\n"
 
 
@@ -100,7 +107,7 @@ rules:
   - id: no-show-fee
     description: The front desk charges or waives the fee
     enabled: yes
-    event: [AppointmentGroup.Status, "class.*"]
+    event: [Guest.Merged, "guest.*"]
     match:
       data.is_noshowfeerequired: yes
       data.total: {gt: 5, not: 7}
@@ -112,7 +119,7 @@ rules:
       - {anything: at all}
   - id: off
     enabled: No
-    event: Invoice.Closed
+    event: Guest.Merged
     notify: manager-mail
     message: |
       Hello **{{ data.name }}**
@@ -131,7 +138,7 @@ def test_a_rule_is_read_with_all_its_keys() -> None:
         "The front desk charges or waives the fee",
         True,
     )
-    assert first.events == ("appointmentgroup.status", "class.*")
+    assert first.events == ("guest.merged", "guest.*")
     assert first.notify == ("front-desk", "manager-sms")
     assert [clause.path.text for clause in first.match] == ["data.is_noshowfeerequired", "data.total"]
     assert meets(first, {"data": {"is_noshowfeerequired": "Yes", "total": 6}})

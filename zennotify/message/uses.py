@@ -27,6 +27,8 @@ class Use(NamedTuple):
     line: int
     #: A missing field does no harm here: `default`, `is defined`.
     forgiven: bool
+    #: It only decides what comes next: `{% if ... %}`.
+    decides: bool
     #: What was asked before it comes to this.
     guards: Guards
 
@@ -73,6 +75,7 @@ class _Reader:
     def __init__(self, tree: nodes.Node) -> None:
         self.paths: list[Use] = []
         self.comparisons: list[Comparison] = []
+        self._deciding = False
         set_here = [
             node.target.name for node in tree.find_all(nodes.Assign) if isinstance(node.target, nodes.Name)
         ]
@@ -136,7 +139,9 @@ class _Reader:
 
     def _branches(self, test: nodes.Node, parts: Iterable[nodes.Node], known: _Known, guards: Guards) -> None:
         """Read what depends on a test: it knows what the test has asked for."""
+        deciding, self._deciding = self._deciding, True
         self.read(test, known, guards)
+        self._deciding = deciding
         asked = frozenset(self._asked(test, known))
         self._all(parts, known, None if guards is None or _TYPE in asked else guards | asked)
 
@@ -187,13 +192,13 @@ class _Reader:
                 isinstance(argument, nodes.Const) and argument.value in _PRESENCE
                 for argument in node.args[1:]
             )
-            self.paths.append(Use((*path, *named), node.lineno, forgiven, guards))
+            self.paths.append(Use((*path, *named), node.lineno, forgiven, self._deciding, guards))
 
     def _name(self, node: nodes.Node, known: _Known, guards: Guards, *, forgiven: bool) -> None:
         """Note the path that a node is, or of what cannot be followed as much as can."""
         path = self._path(node, known)
         if path is not None and not isinstance(node, nodes.Filter):
-            self.paths.append(Use(path, node.lineno, forgiven, guards))
+            self.paths.append(Use(path, node.lineno, forgiven, self._deciding, guards))
         elif isinstance(node, nodes.Getattr | nodes.Getitem):
             self._name(node.node, known, guards, forgiven=forgiven)
             if isinstance(node, nodes.Getitem):

@@ -77,7 +77,7 @@ def guards_of(match: Iterable[tuple[Path, Any]], when: Uses | None = None) -> Gu
 def _of_use(scope: Scope, use: Use, before: Guards) -> Iterator[Finding]:
     guards = None if before is None or use.guards is None else before | use.guards
     if use.steps[0] in FIELDS:
-        if not use.forgiven and not _guarded(use.steps[:1], guards):
+        if not (use.forgiven or use.decides or _guarded(use.steps[:1], guards)):
             yield from (finding._replace(line=use.line) for finding in _unreached(scope, use.steps, ""))
         return
     if use.steps[0] != "data" or len(use.steps) == 1:

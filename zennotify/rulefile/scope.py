@@ -263,9 +263,9 @@ def nearest_type(event: str, known: Mapping[str, str]) -> str:
     """Return "; did you mean `x`?" for what is no event type, or nothing."""
     if "*" in event:
         parts = [name.split(".") for name in known.values()]
-        return did_you_mean(
-            event, {f"{'.'.join(one[:end])}.*" for one in parts for end in range(1, len(one))}
-        )
+        families = {f"{'.'.join(one[:end])}.*" for one in parts for end in range(1, len(one))}
+        near = nearest(event, sorted(families), _TYPED_WRONG)
+        return f"; did you mean `{near}`?" if near else ""
     head, _, last = event.partition(".")
     word = nearest(last, APPOINTMENT_GROUP_STATUS.values(), _TYPED_WRONG)
     if word is not None and head.casefold() in {"appointment", "appointmentgroup"}:

@@ -14,7 +14,6 @@ from zennotify.message import Comparison
 from zennotify.rulefile.scope import Scope, Steps
 from zennotify.spelling import did_you_mean, nearest
 from zennotify.yamlfile import Step
-from zennotify.zenoti.codes import Words
 from zennotify.zenoti.facts import CODES
 from zennotify.zenoti.fields import Kind, spell_path
 
@@ -26,7 +25,18 @@ class Meaning(NamedTuple):
 
     path: str
     kind: Kind
-    words: Words
+    #: Of a code: each number and its word; there may be several tables.
+    codes: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """Return the words of a code."""
+        return [word for _, word in self.codes]
+
+    @property
+    def numbers(self) -> list[int]:
+        """Return the numbers of a code."""
+        return [number for number, _ in self.codes]
 
 
 class Wrong(NamedTuple):
@@ -41,13 +51,13 @@ def meaning_of(scope: Scope, steps: Steps) -> Meaning | None:
     path = spell_path(steps)
     if steps[0] != "data":
         words = CODES.get((str(steps[0]), str(steps[-1]))) if len(steps) == 2 else None
-        return None if words is None else Meaning(path, Kind.CODE, words)
+        return None if words is None else Meaning(path, Kind.CODE, tuple(words.items()))
     fields = scope.carried(steps)
     kinds = {kind for field in fields or () for kind in field.kinds}
     if not fields or len(kinds) != 1:
         return None
-    words = {number: word for field in fields for number, word in (field.words or {}).items()}
-    return Meaning(path, kinds.pop(), words)
+    codes = dict.fromkeys(code for field in fields for code in (field.words or {}).items())
+    return Meaning(path, kinds.pop(), tuple(codes))
 
 
 def wrong_values(meaning: Meaning, wanted: Any) -> Iterator[tuple[tuple[Step, ...], Wrong]]:
@@ -59,7 +69,7 @@ def wrong_values(meaning: Meaning, wanted: Any) -> Iterator[tuple[tuple[Step, ..
             elif name in _TEXT_OPERATORS and meaning.kind is Kind.CODE:
                 yield (
                     (name,),
-                    Wrong(f"`{name}` looks at texts, and this is a code; write {_shown(meaning.words)}"),
+                    Wrong(f"`{name}` looks at texts, and this is a code; write {_shown(meaning)}"),
                 )
     elif isinstance(wanted, list):
         for place, literal in enumerate(wanted):
@@ -72,10 +82,10 @@ def _wrong_literal(meaning: Meaning, literal: Any) -> Wrong | None:
     kind, value = key_of(literal)
     match meaning.kind:
         case Kind.CODE if kind == "number":
-            return None if value in meaning.words else _no_word(meaning, value)
+            return None if value in meaning.numbers else _no_word(meaning, value)
         case Kind.CODE if kind == "truth":
-            return Wrong(f"this is a code, never yes or no; write {_shown(meaning.words)}")
-        case Kind.CODE if value not in map(str.casefold, meaning.words.values()):
+            return Wrong(f"this is a code, never yes or no; write {_shown(meaning)}")
+        case Kind.CODE if value not in map(str.casefold, meaning.words):
             return Wrong(_unknown_word(meaning, literal))
         case Kind.YES_NO if kind != "truth":
             return Wrong('Zenoti sends "Yes" or "No" here; write yes or no')
@@ -106,7 +116,7 @@ def _wrong_operand(meaning: Meaning, comparison: Comparison, value: Any) -> Wron
             return _wrong_word(meaning, value)
         case Kind.CODE, str():
             return Wrong(_as_word(meaning, value))
-        case Kind.CODE, int() if equality and not isinstance(value, bool) and value not in meaning.words:
+        case Kind.CODE, int() if equality and not isinstance(value, bool) and value not in meaning.numbers:
             return _no_word(meaning, value)
         case Kind.YES_NO, bool() | int():
             return Wrong(
@@ -135,14 +145,14 @@ def _wrong_word(meaning: Meaning, value: Any) -> Wrong | None:
         return Wrong(
             f"`{meaning.path} | word` is a text, never {value!r:.40}; leave `| word` out to compare the code"
         )
-    return None if value in meaning.words.values() else Wrong(_unknown_word(meaning, value))
+    return None if value in meaning.words else Wrong(_unknown_word(meaning, value))
 
 
 def _as_word(meaning: Meaning, value: str) -> str:
     number = read_number(value.strip())
     if number is not None:
         return f"`{meaning.path}` is a number, which never equals a text; write {number} without quotes"
-    word = nearest(value, meaning.words.values())
+    word = nearest(value, meaning.words)
     if word is None:
         return f"`{meaning.path}` is a number, which never equals a text; {_unknown_word(meaning, value)}"
     return (
@@ -152,21 +162,21 @@ def _as_word(meaning: Meaning, value: str) -> str:
 
 def _no_word(meaning: Meaning, number: Any) -> Wrong:
     return Wrong(
-        f"{number} stands for nothing that zennotify knows in `{meaning.path}`; there are: {_listed(meaning.words)}",
+        f"{number} stands for nothing that zennotify knows in `{meaning.path}`; there are: {_listed(meaning)}",
         warning=True,
     )
 
 
 def _unknown_word(meaning: Meaning, text: Any) -> str:
-    hint = did_you_mean(str(text), meaning.words.values())
+    hint = did_you_mean(str(text), meaning.words)
     then = f"{hint} It" if hint else "; it"
-    return f'`{meaning.path}` has no word "{str(text)[:40]}"{then} has: {_listed(meaning.words)}'
+    return f'`{meaning.path}` has no word "{str(text)[:40]}"{then} has: {_listed(meaning)}'
 
 
-def _listed(words: Words) -> str:
-    return ", ".join(f"{word} ({number})" for number, word in words.items())
+def _listed(meaning: Meaning) -> str:
+    return ", ".join(f"{word} ({number})" for number, word in meaning.codes)
 
 
-def _shown(words: Words) -> str:
+def _shown(meaning: Meaning) -> str:
     """Return an example of a word."""
-    return f"its word or its number, e.g. {next(iter(words.values()))}"
+    return f"its word or its number, e.g. {meaning.words[0]}"
