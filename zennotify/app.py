@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any
 
 from zennotify import __version__, systemd
-from zennotify.channel import Channel, close_all, guest_address, is_for_guests, open_channel
+from zennotify.channel import Channel, close_all, guest_address, is_for_guests, medium_of, open_channel
 from zennotify.clock import Clock
 from zennotify.config import Address, Config
 from zennotify.core.model import Form, Names, Result, Zone
@@ -79,17 +79,18 @@ def _guest_channels(config: Config, forms: Mapping[str, Form]) -> dict[str, Gues
     for name, channel in config.channels.items():
         if channel.to is not None and is_for_guests(channel.to) and name in forms:
             with contextlib.suppress(TemplateProblem):
+                url = channel.url.get_secret_value()
                 channels[name] = GuestChannel(
-                    recipient=_recipient(channel.to, forms[name]),
-                    medium=forms[name].value,
+                    recipient=_recipient(channel.to, url),
+                    medium=medium_of(url, channel.to).value,
                     without_consent=channel.consent is not None,
                 )
     return channels
 
 
-def _recipient(to: str, form: Form) -> Callable[[Names], str | None]:
+def _recipient(to: str, url: str) -> Callable[[Names], str | None]:
     said = compile_recipient(to, EVENT_NAMES)
-    return lambda names: guest_address(said(names), form)
+    return lambda names: guest_address(said(names), url, to)
 
 
 def reading(config: Config) -> Reading:

@@ -239,9 +239,10 @@ class Decider:
                 if len(centers) and "center" in keys and centers.get(things["center"]["id"]) is None:
                     batch.unlisted.add(keys["center"])
                 names = Names(event.event, memory.recall, things, centers)
-                examined.append((event, things, examine(event.event, names, rules)))
+                items = examine(event.event, names, rules)
                 at = event.event.at
                 memory.learn(event.event, things, keys, None if at is None else to_micros(at))
+                examined.append((event, things, items))
             except Exception as error:  # as above
                 batch.decided.append(_failure(event, error))
         passed = [item for *_, items in examined for item in items if isinstance(item, Passed)]
@@ -272,6 +273,8 @@ class Decider:
         }
         channels |= {waiting.channel for waiting in batch.hastened}
         self._report(batch.unlisted - self._reported)
+        if batch.decided:
+            self._waiting_room.end(max(one.undecided.event.received_at for one in batch.decided))
         self._waiting_room.leave(batch.hastened)
         for waiting in batch.waiting:
             self._waiting_room.enter(waiting)

@@ -20,7 +20,7 @@ from zennotify.store import Writer
 from zennotify.store.schema import to_micros
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.api import DEADLINE, ZenotiApi
-from zennotify.zenoti.facts import Lesson
+from zennotify.zenoti.facts import Lesson, key_of
 from zennotify.zenoti.lookup import KINDS, Wanted
 from zennotify.zenoti.memory import Memory
 from zennotify.zenoti.names import Names
@@ -68,7 +68,7 @@ class Enquiry:
             if wanted is None or left <= 0 or self._loop is None:
                 break
             asked.add(wanted)
-            look_up = self._api.look_up(wanted, timedelta(seconds=left))
+            look_up = self._api.look_up(wanted, timedelta(seconds=left) if len(asked) > 1 else DEADLINE)
             answer = asyncio.run_coroutine_threadsafe(look_up, self._loop).result()
             reason = reason or answer.reason
             if answer.things:
@@ -103,7 +103,7 @@ def _next(names: Names, wants: Collection[Want], asked: Collection[Wanted]) -> W
     for kind in names.unknown(wants):
         for source in (kind, *POINTERS[kind]):
             id_ = names.id_of(source) if source in KINDS else None
-            if id_ is None:
+            if not isinstance(id_, str | int) or key_of(source, id_) is None:
                 continue
             center = names.id_of("center") if source == "session" else None
             wanted = Wanted(source, id_, None if center is None else str(center))

@@ -118,6 +118,7 @@ SOLD: Step = (
     "Guest.Membership.Created",
     {
         "user_membership_id": MEMBER,
+        "guest_id": NORA["id"],
         "members": [{"id": NORA["id"], "name": "Nora Field (Primary)"}],
         "membership": {"name": "Gold"},
     },

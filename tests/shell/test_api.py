@@ -448,7 +448,9 @@ async def test_a_broken_api_is_not_asked_for_each_message(
     counted: list[str],
     trouble: Answer,
     asked: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(module, "DEADLINE", SOON)
     zenoti.always = trouble
     reasons = {
         (await api.look_up(Wanted("guest", f"g{number}"), deadline=SOON)).reason for number in range(10)
@@ -463,6 +465,15 @@ async def test_a_broken_api_is_not_asked_for_each_message(
     zenoti.always = None
     for number in range(30, 35):
         assert (await api.look_up(Wanted("guest", f"g{number}"))).verdict is Verdict.OK
+
+
+async def test_a_call_that_had_less_time_does_not_close_the_api(
+    api: ZenotiApi, zenoti: ZenotiServer, counted: list[str]
+) -> None:
+    zenoti.next(HANGS)
+    assert (await api.look_up(Wanted("guest", "g0"), deadline=SOON)).reason == LATE
+    assert (await api.look_up(Wanted("guest", "g1"))).verdict is Verdict.OK
+    assert counted == ["failed", "ok"]
 
 
 async def test_what_is_remembered_is_bounded(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.fakes import START, FakeClock
+from zennotify.channel import ChannelProblem
 from zennotify.core.model import Form, Message, Outcome, Result
+from zennotify.errors import StoreUnavailable
 from zennotify.metrics import Metrics
 from zennotify.outbox import Outbox, Way
 from zennotify.store import Store
@@ -306,3 +309,36 @@ async def test_a_channel_that_only_fails_is_left_alone_and_tried_again_with_one_
     while len(world.store.reader.deliveries(state="delivered")) < 20:
         await world.clock.advance(timedelta(seconds=5))
         await world.store.writer.call(nothing)
+
+
+async def test_a_message_is_written_when_the_store_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = ScriptedChannel(world.clock)
+    away = [StoreUnavailable("away"), StoreUnavailable("away")]
+
+    def render(claimed: Claimed, form: Form) -> Message:
+        if away:
+            raise away.pop()
+        return Message(title="Title", body="text", form=form)
+
+    monkeypatch.setattr(world, "render", render)
+    world.start(world.way("desk", channel))
+    await world.owe(1)
+    while away:
+        await world.until(lambda: world.delivery(1).state == "pending" and bool(world.clock.alarms))
+        await world.clock.advance(timedelta(seconds=5))
+    await world.until(lambda: world.delivery(1).state == "delivered")
+    assert [attempt.outcome for attempt in world.delivery(1).attempts] == ["sent"]
+
+
+async def test_a_recipient_that_the_channel_refuses_is_not_tried_again(world: World) -> None:
+    def towards(recipient: str) -> ScriptedChannel:
+        raise ChannelProblem("this service does not take this address")
+
+    way = replace(world.way("desk", ScriptedChannel(world.clock)), towards=towards)
+    world.start(way)
+    await world.owe(1)
+    await world.until(lambda: world.delivery(1).state == "dead")
+    [attempt] = world.delivery(1).attempts
+    assert (attempt.outcome, attempt.detail) == ("permanent", "this service does not take this address")

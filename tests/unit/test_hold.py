@@ -32,10 +32,17 @@ def names(event: Event, known: Mapping[tuple[str, str], Mapping[str, Any]]) -> N
         (KNOWN, [NAME], ()),
         ({}, [NAME], ("group g1", "invoice i1")),
         # The guest's id alone does not say who it is.
-        ({("group", "g1"): {"guest": "a1"}}, [NAME], ("group g1", "invoice i1")),
+        ({("group", "g1"): {"guest": "a1"}}, [NAME], ("group g1", "guest a1", "invoice i1")),
         # One field of a thing that is known may be missing for ever.
         (KNOWN, [NAME, ("guest", "phone")], ()),
-        (KNOWN, [("guest", "phone")], ("group g1", "invoice i1")),
+        (KNOWN, [("guest", "phone")], ("group g1", "guest a1", "invoice i1")),
+        # A name is not replaced by something else that is known.
+        (
+            {("group", "g1"): {"guest": "a1"}, ("guest", "a1"): {"email": "ann@example.com"}},
+            [NAME, ("guest", "email")],
+            ("group g1", "guest a1", "invoice i1"),
+        ),
+        (KNOWN, [("guest", "opted_out")], ()),
         ({}, [("group", "services")], ("group g1",)),
         ({}, [("session", "name")], ()),  # nothing points to a class
         ({}, [("group", "id")], ()),

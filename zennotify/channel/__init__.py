@@ -29,6 +29,7 @@ from zennotify.channel.address import (
     check_url,
     guest_address,
     is_for_guests,
+    medium_of,
     scheme_of,
 )
 from zennotify.channel.console import ConsoleChannel
@@ -41,6 +42,7 @@ __all__ = [
     "close_all",
     "guest_address",
     "is_for_guests",
+    "medium_of",
     "open_channel",
 ]
 

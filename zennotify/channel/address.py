@@ -44,6 +44,7 @@ CONSOLE: Final = "console"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+_LONGEST_ADDRESS: Final = 254
 #: What people write between the digits of a number.
 _NO_DIGITS = re.compile(r"[\s().-]+")
 #: In the place of a recipient that comes from the event, to look whether the rest can be used.
@@ -104,15 +105,26 @@ def make_plugin(url: str, to: str | None) -> NotifyBase:
     if not parts:
         raise ChannelProblem(f"`url` cannot be read; {_shape(kind, scheme)}")
     _check_settings(parts["qsd"], service)
-    _set_recipient(parts, to, scheme)
+    aimed = _set_recipient(parts, to, scheme)
     # Pictures and footers would come from Apprise's own site, and tell every reader that it was Apprise.
     parts |= {f"include_{ornament}": False for ornament in _ORNAMENTS if _is_unset(parts, ornament)}
     try:
         plugin: NotifyBase = kind(**parts, asset=_asset())
     except Exception:  # whatever a service thinks of its URL; its text may quote a token
         raise ChannelProblem(f"`url` is not complete; {_shape(kind, scheme)}") from None
+    if aimed is not None and service.form is Form.EMAIL:
+        _aim(plugin, aimed)
     _check_plugin(plugin, service, scheme)
     return plugin
+
+
+def _aim(plugin: Any, to: str) -> None:
+    """Make sure that this very address gets the mail: Apprise takes some that have a ' in them apart."""
+    targets = [target[-1] if isinstance(target, tuple) else target for target in plugin.targets]
+    if [str(target).casefold() for target in targets] != [to.casefold()]:
+        if not (plugin.targets and isinstance(plugin.targets[0], tuple)):
+            raise ChannelProblem("this service does not take this address")
+        plugin.targets = [(False, to)]
 
 
 _ORNAMENTS: Final = ("image", "footer")
@@ -133,23 +145,26 @@ def _check_settings(settings: dict[str, str], service: Service) -> None:
         )
 
 
-def _set_recipient(parts: dict[str, Any], to: str | None, scheme: str) -> None:
+def _set_recipient(parts: dict[str, Any], to: str | None, scheme: str) -> str | None:
+    """Put the recipient into the parts of a URL; return it where it comes from `to`."""
     form = SERVICES[scheme].form
     if form not in {Form.EMAIL, Form.SMS}:
         if to is not None:
             raise ChannelProblem(f"`to` cannot be used with {scheme}://: its `url` already says where")
-        return
+        return None
     named = [target for target in parts.get("targets") or () if target]
     if to is None:
         if not named:
             example = "manager@example.com" if form is Form.EMAIL else '"+12065550100"'
             raise ChannelProblem(f"no recipient: add `to: {example}`")
-        return
+        return None
     if named:
         msg = "`url` names a recipient and `to` another one; keep one of them"
         raise ChannelProblem(msg)
     _check_recipient(to, form)
-    parts["targets"] = [_EXAMPLES[form] if is_for_guests(to) else to]
+    aimed = _EXAMPLES[form] if is_for_guests(to) else to
+    parts["targets"] = [aimed]
+    return aimed
 
 
 def is_for_guests(to: str | None) -> bool:
@@ -157,14 +172,28 @@ def is_for_guests(to: str | None) -> bool:
     return to is not None and ("{{" in to or "{%" in to)
 
 
-def guest_address(said: str, form: Form) -> str | None:
-    """Return an address that an event gives as a channel of this form takes it, or None where it is none."""
-    if form is Form.SMS:
+def medium_of(url: str, to: str) -> Form:
+    """Return how a channel for guests reaches them, by mail or by phone, whatever form its messages have."""
+    scheme = scheme_of(url)
+    if scheme != CONSOLE:
+        return SERVICES[scheme].form
+    return Form.SMS if "phone" in to else Form.EMAIL
+
+
+def guest_address(said: str, url: str, to: str) -> str | None:
+    """Return an address that an event gives as the channel of this `url` and `to` takes it; None where it is none."""
+    if medium_of(url, to) is Form.SMS:
         said = _NO_DIGITS.sub("", said)
-        return said if _PHONE.fullmatch(said) else None
-    if form is Form.EMAIL:
-        return said if _MAIL.fullmatch(said) else None
-    return said or None
+        fits = _PHONE.fullmatch(said)
+    else:
+        fits = _MAIL.fullmatch(said)
+    if fits is None or len(said) > _LONGEST_ADDRESS:
+        return None
+    try:
+        check_url(url, said, None)
+    except ChannelProblem:
+        return None
+    return said
 
 
 def _check_recipient(to: str, form: Form) -> None:

@@ -111,6 +111,11 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
         except ChannelProblem as error:
             problems.append(file.where(("channels", name, "url"), str(error)))
         if channel.to is not None and is_for_guests(channel.to):
+            problems += (
+                file.where(("ops", index), f"`{name}` writes to guests; name a channel of your own")
+                for index, told in enumerate(file.config.ops)
+                if told == name
+            )
             try:
                 compile_recipient(channel.to, EVENT_NAMES)
             except TemplateProblem as error:

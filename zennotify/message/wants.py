@@ -1,11 +1,13 @@
-"""Which names does a message want?  Found in its tree, so that what nobody knows can be waited for or looked up."""
+"""Which names does a message want?  So that what nobody knows can be waited for or looked up."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from jinja2 import nodes
+
+from zennotify.message.uses import uses_of
 
 
 class Want(NamedTuple):
@@ -15,18 +17,11 @@ class Want(NamedTuple):
     field: str
 
 
-def wants(trees: Iterable[nodes.Template], kinds: Collection[str]) -> frozenset[Want]:
-    """Return every field of a thing that these templates name, e.g. (guest, name)."""
-    found: set[Want] = set()
-    for tree in trees:
-        for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
-            match node:
-                case nodes.Getattr(node=nodes.Name(name=kind), attr=field) if kind in kinds:
-                    found.add(Want(kind, field))
-                case nodes.Getitem(node=nodes.Name(name=kind), arg=nodes.Const(value=str(field))) if (
-                    kind in kinds
-                ):
-                    found.add(Want(kind, field))
-                case _:
-                    pass
-    return frozenset(found)
+def wants(trees: Iterable[nodes.Template], fields: Mapping[str, Collection[str]]) -> frozenset[Want]:
+    """Return every field of a thing that these templates use, e.g. (guest, name); `fields` are all that there are."""
+    return frozenset(
+        Want(str(use.steps[0]), str(use.steps[1]))
+        for tree in trees
+        for use in uses_of(tree).paths
+        if len(use.steps) > 1 and use.steps[1] in fields.get(str(use.steps[0]), ())
+    )

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 
+from zennotify.channel import ChannelProblem
 from zennotify.clock import Clock
 from zennotify.core.model import DeliveryState, Message, Outcome, Result
 from zennotify.core.retry import next_due
@@ -244,6 +245,8 @@ class Carrier:
                 continue
             try:
                 written.append((attempt, self._write(attempt.claimed)))
+            except StoreUnavailable:  # what it names cannot be read now
+                self._give_back(attempt, STORE_PAUSE)
             except Exception as error:  # a bug of ours: trying again would not help
                 self._fail(attempt, place_of(error))
         ready: list[tuple[_Attempt, Message]] = []
@@ -289,6 +292,8 @@ class Carrier:
             if self._way.towards is not None:
                 channel = self._way.towards(claimed.recipient)
             return channel.send(message, delivery_id=claimed.id)
+        except ChannelProblem as error:  # of this recipient
+            return Result(outcome=Outcome.PERMANENT, detail=str(error))
         except Exception as error:  # a bug of ours, or of the provider's plugin, harms this delivery only
             logger.error("delivery=%s failed: %s", claimed.id, place_of(error))  # noqa: TRY400 - no values in the log
             return Result(outcome=Outcome.UNKNOWN, detail=place_of(error))

@@ -132,7 +132,7 @@ class ZenotiApi:
         if len(self._remembered) > _MOST_REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
 
-    def _learn(self, call: Key, wanted: Wanted, answer: Answer) -> None:
+    def _learn(self, call: Key, wanted: Wanted, answer: Answer, deadline: timedelta) -> None:
         """Draw the conclusions of an answer for whoever asks next."""
         match answer.verdict:
             case Verdict.LIMITED:
@@ -140,7 +140,7 @@ class ZenotiApi:
             case Verdict.REFUSED:
                 self._remember(wanted.kind, answer)
             case Verdict.FAILED:
-                self._failures += _MOST_FAILURES if answer is _LATE else 1
+                self._failures += _MOST_FAILURES if answer is _LATE and deadline >= DEADLINE else 1
                 self._remember(_EVERYTHING if self._failures >= _MOST_FAILURES else call, answer)
                 return
             case Verdict.OK | Verdict.NOT_FOUND:
@@ -170,7 +170,7 @@ class ZenotiApi:
         except TimeoutError:
             self._count(Verdict.FAILED)
             answer = _LATE
-        self._learn(call, wanted, answer)
+        self._learn(call, wanted, answer, deadline)
         level = logging.WARNING if answer.verdict in {Verdict.REFUSED, Verdict.FAILED} else logging.INFO
         said = f"{answer.verdict}: {answer.reason}" if answer.reason else answer.verdict
         _log.log(level, "api %s=%s %s", wanted.kind, quote(str(wanted.id)), said)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from zennotify.core.match import read_number
-from zennotify.core.model import CenterTime, Code, UtcTime, YesNo, Zone
+from zennotify.core.model import CenterTime, Code, TimeText, UtcTime, YesNo, Zone
 from zennotify.zenoti import codes
 
 DOCUMENTED = (
@@ -80,11 +80,13 @@ def _center(value: Any) -> Any:
     return CenterTime(value) if isinstance(value, str) else value
 
 
-def _day(value: Any) -> Any:
+def day(value: str) -> TimeText:
     """Take midnight for the day as written, another hour for the centre's midnight in UTC (inferred from samples)."""
-    if not isinstance(value, str):
-        return value
     return CenterTime(value) if value[10:].strip("T 0:.") == "" else UtcTime(value)
+
+
+def _day(value: Any) -> Any:
+    return day(value) if isinstance(value, str) else value
 
 
 def _yes_no(value: Any) -> Any:

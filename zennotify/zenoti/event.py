@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
-from zennotify.core.model import Event, Zone, as_utc
+from zennotify.core.model import Event, Zone, as_utc, read_time
 from zennotify.zenoti.aliases import ALIASES, Aliases, kind_of
 from zennotify.zenoti.catalog import give_meaning
 from zennotify.zenoti.envelope import Envelope, Unusable, Wrapped, digest_of, unwrap
@@ -34,10 +35,25 @@ def make_event(envelope: Envelope | Wrapped, received_at: datetime, reading: Rea
         event_id=event_id,
         type=envelope.type,
         kind=kind,
-        at=envelope.at,
+        at=envelope.at or _moment_of_wish(kind, envelope.data, received_at),
         received_at=received_at,
         data=envelope.data,
     )
+
+
+def _moment_of_wish(kind: str, data: Mapping[str, Any], received_at: datetime) -> datetime | None:
+    """Return when a guest said what the guest wants: the last word must count, also where the event has no time.
+
+    The body of Guest.OptedIn and .OptedOut has a time of its own.
+    """
+    if kind not in _WISHES:
+        return None
+    said = data.get("timestamp")
+    moment = read_time(said) if isinstance(said, str) else None
+    return received_at if moment is None else as_utc(moment)
+
+
+_WISHES: Final = frozenset(("guest.optedin", "guest.optedout"))
 
 
 def _bare_id(envelope: Envelope | Wrapped, received_at: datetime) -> str:

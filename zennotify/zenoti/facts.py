@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from zennotify.core.model import CenterTime, Code, Event, TimeText, UtcTime, Zone
+from zennotify.zenoti.catalog import day
 from zennotify.zenoti.codes import APPOINTMENT_GROUP_STATUS, PACKAGE_STATUS
-from zennotify.zenoti.things import Things
+from zennotify.zenoti.things import Things, emptied
 
 #: Names a thing: its kind and its id, in lower case (Zenoti writes some in upper case), with a blank between them.
 Key = str
@@ -29,11 +30,6 @@ _MOST_SERVICES: Final = 50
 _LONGEST: Final = 10_000
 #: What a thing's facts usually take; where a batch takes more, each is looked at.
 _USUAL: Final = 2_000
-#: What these events say of a person; what guests want to hear is told by others.
-_WRITTEN: Final[Mapping[str, tuple[str, ...]]] = {
-    "guest": ("name", "first_name", "last_name", "email", "phone"),
-    "employee": ("name",),
-}
 #: What only the booking's own events say as a whole.
 _WHOLE_GROUP: Final = ("services", "start", "end", "start_in_center")
 #: Families whose null or empty field says that there is nothing; elsewhere it says only that it was left out.
@@ -56,11 +52,13 @@ Lessons = list[Lesson]
 def key_of(kind: str, id_: Any) -> Key | None:
     """Return the key of a thing, or None for what is no id."""
     if type(id_) is int:
-        return f"{kind} {id_}"
-    if not isinstance(id_, str):
+        text = str(id_)
+    elif isinstance(id_, str):
+        text = id_.strip().lower()
+    else:
         return None
-    text = id_.strip().lower()
-    return f"{kind} {text}" if text and len(text) <= _LONGEST_ID else None
+    # The id of zeros stands for nobody: a guest who walked in, a therapist who is not chosen yet.
+    return f"{kind} {text}" if len(text) <= _LONGEST_ID and text.strip("0-") else None
 
 
 def keys_of(things: Things) -> dict[str, Key]:
@@ -91,11 +89,19 @@ def teaches(
             if "guest" in keys and event_type.startswith("class.booking."):
                 # The guest is booked for the class, or is not any more.
                 values[keys["guest"]] = event_type.endswith((".created", ".approved", ".noshow"))
-        elif event_type in _WHOLE and kind in _WRITTEN and event_type.startswith(kind):
-            values |= {field: None for field in _WRITTEN[kind] if field not in things[kind]}
+        elif event_type in _WHOLE and event_type.startswith(kind):
+            values |= emptied(event)
+        for field in [field for field, value in values.items() if not _is_plain(value)]:
+            del values[field]
         if values:
             lessons.append((key, Lesson(stamp, event.id, values)))
     return lessons
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is one that things have: whatever Zenoti sends, nothing larger is remembered."""
+    kind = type(value)
+    return kind is not dict and (kind is not list or all(isinstance(item, str) for item in value))
 
 
 def read(kept: str) -> Lessons:
@@ -105,6 +111,8 @@ def read(kept: str) -> Lessons:
 
 def written(known: Mapping[Key, Lessons]) -> str:
     """Return the lessons of things as one JSON object, bounded."""
+    if any(len(lessons) > MOST_GUESTS for lessons in known.values()):
+        known = {key: bounded(lessons) for key, lessons in known.items()}
     kept = _encode(known)
     if len(kept) <= _USUAL * len(known):
         return kept
@@ -112,8 +120,8 @@ def written(known: Mapping[Key, Lessons]) -> str:
 
 
 def _shortest(lessons: Lessons) -> Lessons:
-    """Return lessons without the guests and the texts beyond what is remembered."""
-    return [_cut(lesson) for lesson in bounded(lessons)] if len(_encode(lessons)) > _LONGEST else lessons
+    """Return lessons without the texts beyond what anybody reads."""
+    return [_cut(lesson) for lesson in lessons] if len(_encode(lessons)) > _LONGEST else lessons
 
 
 def _cut(lesson: Lesson) -> Lesson:
@@ -200,9 +208,9 @@ def _meant(kind: str, field: str, value: Any, class_times: Zone) -> Any:
 def _time(kind: str, field: str, value: str, class_times: Zone) -> TimeText:
     if kind == "session":
         return UtcTime(value) if class_times is Zone.UTC else CenterTime(value)
-    if field == "start_in_center" or (field == "expiry" and value.endswith("T00:00:00")):
-        return CenterTime(value)
-    return UtcTime(value)
+    if field == "expiry":
+        return day(value)
+    return CenterTime(value) if field == "start_in_center" else UtcTime(value)
 
 
 _TIMES: Final = frozenset({"start", "end", "start_in_center", "expiry"})

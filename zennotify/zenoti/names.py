@@ -34,6 +34,8 @@ MESSAGE_NAMES: Mapping[str, tuple[str, ...]] = {
     "held_back": (),
 }
 
+#: What tells nobody which thing it is.
+_NO_NAMES = frozenset({"id", "guests", "opted_out"})
 _UNNAMED = {
     "guest": "a guest",
     "center": "the centre",
@@ -116,18 +118,26 @@ class Names(dict[str, Any]):
 
     def sources(self, kind: str, seen: frozenset[str] = frozenset()) -> set[Key]:
         """Return the keys of the things that may teach something of a thing: its own, and those that may name it."""
-        id_ = self.said(kind).get("id")
-        key = key_of(kind, id_)
+        key = key_of(kind, self.said(kind).get("id"))
         if key is not None:
             return {key}
+        known = key_of(kind, self.id_of(kind))
         others = (other for other in POINTERS[kind] if other not in seen)
-        return {key for other in others for key in self.sources(other, seen | {kind})}
+        found = {key for other in others for key in self.sources(other, seen | {kind})}
+        return found if known is None else {known, *found}
 
     def unknown(self, wants: Collection[tuple[str, str]]) -> list[str]:
         """Return the kinds of things of which nothing is known that is wanted."""
-        kinds = dict.fromkeys(kind for kind, field in sorted(wants) if field != "id")
-        known = {kind for kind, field in wants if field != "id" and self[kind][field] is not None}
-        return [kind for kind in kinds if kind not in known]
+        fields: dict[str, set[str]] = {}
+        for kind, field in sorted(wants):
+            if field not in _NO_NAMES:
+                fields.setdefault(kind, set()).add(field)
+        return [
+            kind
+            for kind, wanted in fields.items()
+            # Where the name is wanted, nothing else stands in for it.
+            if all(self[kind][field] is None for field in ({"name"} & wanted or wanted))
+        ]
 
     def awaited(self, wants: Collection[tuple[str, str]]) -> tuple[Key, ...]:
         """Return the things that may still teach what is wanted and unknown, by their keys."""

@@ -36,9 +36,10 @@ def said(center: Any, start: Any, start_in_center: Any) -> Said:
     try:
         moment = datetime.fromisoformat(start[:_SECONDS])
         local = datetime.fromisoformat(start_in_center[:_SECONDS])
-    except ValueError:
+        apart = local - moment
+    except (ValueError, TypeError):  # TypeError: one of them names its zone in an odd way
         return {}
-    minutes, rest = divmod(local - moment, _MINUTE)
+    minutes, rest = divmod(apart, _MINUTE)
     if rest or minutes % _STEP or abs(minutes) > _LARGEST:
         return {}
     day = moment.toordinal()

@@ -216,6 +216,23 @@ def _guest_event(data: Data) -> Things:
     return said
 
 
+def emptied(event: Event) -> Said:
+    """Return the fields of its own guest or employee that an event says are empty, as None."""
+    data = event.data
+    person = _mapping(data.get("personal_info")) or _mapping(data.get("details"))
+    empty: Said = {field: None for field in _WRITTEN if field in person and person[field] in _EMPTY}
+    if "mobile_phone" in person and _phone(person["mobile_phone"]) is None:
+        empty["phone"] = None
+    if "first_name" in empty and "last_name" in empty:
+        empty["name"] = None
+    return empty
+
+
+_EMPTY: Final = (None, "")
+#: What stands under one name in an event and in a person; employees have no e-mail here.
+_WRITTEN: Final = ("first_name", "last_name", "email")
+
+
 def _opted_out(data: Data) -> list[str] | None:
     """Return what a guest wants no more, e.g. ["marketing email"]; None where the event does not say it."""
     preferences = data.get("current_preferences")
@@ -229,14 +246,25 @@ def _opted_out(data: Data) -> list[str] | None:
     ]
 
 
+def _member(guest: Any, members: Any) -> Said:
+    """Return what is said of the guest of a membership: of several members the one with the id, or the primary."""
+    people = [member for member in members if isinstance(member, dict)] if isinstance(members, list) else []
+    if guest:
+        people = [member for member in people if _is_same(member.get("id"), guest)]
+    named = [member for member in people if isinstance(member.get("name"), str)]
+    member = next((member for member in named if _PRIMARY.search(member["name"])), named[0] if named else {})
+    name = member.get("name")
+    return _known(id=guest or member.get("id"), name=name and _PRIMARY.sub("", name).strip())
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return str(one).strip().lower() == str(other).strip().lower()
+
+
 def _membership(data: Data) -> Things:
     said = _any_event(data)
-    invoice, member = _mapping(data.get("invoice")), _first(data.get("members"))
-    name = member.get("name")
-    said["guest"] = _known(
-        id=data.get("guest_id") or member.get("id"),
-        name=_PRIMARY.sub("", name).strip() if isinstance(name, str) else None,
-    )
+    invoice = _mapping(data.get("invoice"))
+    said["guest"] = _member(data.get("guest_id"), data.get("members"))
     said["invoice"] = _known(id=invoice.get("id"), number=invoice.get("no"))
     said["membership"] |= _known(
         # Not `status`: in the samples of all these events it is the same, so that only the event's type tells.
