@@ -239,7 +239,7 @@ rules:
     event: Class.Booking.NoShow
     match: {center.name: Bellevue}
     notify: [team]
-    message: "{{ center.name }} ({{ center.region }}), {{ data.paid | money }}"
+    message: "{{ center.name }} ({{ center.region }}), {{ data.paid | default(0) | money }}"
   - id: others
     description: Elsewhere
     event: Class.Booking.NoShow
