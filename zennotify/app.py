@@ -27,6 +27,7 @@ from zennotify.core.model import Form, Names, Result, Zone
 from zennotify.core.notify import GuestChannel
 from zennotify.decider import Decider
 from zennotify.enquiry import Enquiry
+from zennotify.erasure import Part, erase
 from zennotify.errors import ConfigError, ControlError, StoreError, StoreUnavailable, ZennotifyError
 from zennotify.intake import Intake
 from zennotify.message import TemplateProblem, compile_recipient, notice
@@ -175,6 +176,8 @@ class App:
                 "send": self._on_send,
                 "retry": self._on_retry,
                 "cancel": self._on_cancel,
+                "forget": self._on_forget,
+                "forget/finish": self._on_forgotten,
             }
         )
         self._draining = False
@@ -363,6 +366,23 @@ class App:
             return {"changed": await self._store.writer.call(statements, *args)}
         except StoreUnavailable as error:
             raise ControlError(str(error)) from error
+
+    async def _on_forget(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        if self._enquiry is not None:
+            self._enquiry.forget()
+        try:
+            return dict(await self._store.writer.call(erase, Part(**arguments), alone=False))
+        except StoreUnavailable as error:
+            raise ControlError(str(error)) from error
+
+    async def _on_forgotten(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            is_empty = await self._store.writer.empty_log()
+        except StoreUnavailable as error:
+            raise ControlError(str(error)) from error
+        if is_empty:
+            logger.info("a guest was forgotten")
+        return {"is_empty": is_empty}
 
     async def _writer_problem(self) -> str | None:
         try:

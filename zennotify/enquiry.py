@@ -53,6 +53,10 @@ class Enquiry:
         """End what is being asked."""
         await self._api.close()
 
+    def forget(self) -> None:
+        """Forget the answers that are still at hand: a guest's may be among them."""
+        self._api.forget()
+
     def fill(self, names: Names, memory: Memory, wants: Collection[Want]) -> str:
         """Teach the memory what is wanted and can be found; return why something could not be, or nothing."""
         asked: set[Wanted] = set()

@@ -356,6 +356,17 @@ def test_events_are_listed_by_type_centre_time_and_reason(store: Store) -> None:
     assert ids(reason="notified") == []
 
 
+def test_decisions_are_counted_by_rule_and_reason(store: Store) -> None:
+    store.write(Transaction.add_events, [event(1, NOW - timedelta(days=1)), event(2)])
+    made = [(1, 0, "r", "error"), (1, 1, "s", "notified"), (2, 0, "r", "error")]
+    store.write(
+        Transaction.add_decisions,
+        [NewDecision(event, place, rule, reason, "") for event, place, rule, reason in made],
+    )
+    assert store.reader.count_decisions() == {("r", "error"): 2, ("s", "notified"): 1}
+    assert store.reader.count_decisions(NOW) == {("r", "error"): 1}
+
+
 def test_the_backlog_counts_what_waits(store: Store) -> None:
     owe(store, delivery(1), delivery(2, channel="other", due=NOW - timedelta(hours=1)))
     backlog = store.reader.backlog()

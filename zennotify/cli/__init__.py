@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from zennotify import __version__
-from zennotify.cli import check, daemon, post, records
+from zennotify.cli import check, daemon, doctor, forget, post, records
 from zennotify.cli.project import fail
 from zennotify.errors import ZennotifyError
 
@@ -42,5 +42,7 @@ for command in (
     post.send,
     records.events,
     records.deliveries,
+    doctor.doctor,
+    forget.forget,
 ):
     main.add_command(command)

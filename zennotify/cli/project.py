@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -13,12 +14,14 @@ import click
 
 from zennotify.app import surroundings
 from zennotify.channel import ChannelProblem, check_url, is_for_guests
+from zennotify.clock import SystemClock
 from zennotify.config import Config, ConfigFile, ConfigRefused, load_config
 from zennotify.core.model import Form
 from zennotify.errors import ConfigError, Problem, StoreError
 from zennotify.message import TemplateProblem, compile_recipient
 from zennotify.rulefile import CompiledRules
 from zennotify.store import Reader, open_reader
+from zennotify.yamlfile import parse_duration
 from zennotify.zenoti.names import EVENT_NAMES
 
 BAD_CONFIGURATION = 78
@@ -44,6 +47,22 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")(
         command
     )
+
+
+def _since(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        return SystemClock().now() - parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def since_option(command: Command) -> Command:
+    """Add --since to a command: how far back it looks."""
+    return click.option(
+        "--since", callback=_since, metavar="DURATION", help="Only the last 90s, 15m, 24h, 30d."
+    )(command)
 
 
 def fail(sentence: str, code: int = 1) -> NoReturn:

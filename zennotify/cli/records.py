@@ -11,16 +11,23 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from zennotify.cli.project import config_option, fail, json_option, load_or_exit, open_or_exit
+from zennotify.cli.project import (
+    config_option,
+    fail,
+    json_option,
+    load_or_exit,
+    open_or_exit,
+    since_option,
+)
 from zennotify.clock import SystemClock
 from zennotify.config import Config
 from zennotify.core.model import Reason
 from zennotify.errors import ControlError, StoreError
 from zennotify.store import Store
-from zennotify.store.reading import DeliveryView, EventView, QuarantineView
+from zennotify.store.reading import BodyFilter, DeliveryView, EventView, QuarantineView
 from zennotify.store.transaction import Transaction
 from zennotify.web.control import NoDaemon, ask
-from zennotify.yamlfile import parse_duration
+from zennotify.zenoti.mention import Mention
 
 _PATIENCE = 10.0
 Row = TypeVar("Row")
@@ -35,17 +42,20 @@ class _ListByDefault(click.Group):
         return super().parse_args(ctx, args)
 
 
-def _since(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+def _guest(_context: click.Context, _option: click.Parameter, value: str | None) -> BodyFilter | None:
     if value is None:
         return None
-    try:
-        return SystemClock().now() - parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+    if not value.strip():
+        raise click.BadParameter("an id of a guest is expected")
+    return Mention(value).in_body
 
 
-_since_option = click.option(
-    "--since", callback=_since, metavar="DURATION", help="Only the last 90s, 15m, 24h, 30d."
+_guest_option = click.option(
+    "--guest",
+    callback=_guest,
+    metavar="ID",
+    help="Only what names this guest, and not only a booking of the guest.  There is no index: all events are"
+    " read, the newest first, until --limit are found; --since makes it quick.",
 )
 _most_option = click.option(
     "--limit",
@@ -65,19 +75,21 @@ def events() -> None:
 @events.command("list")
 @click.option("--type", "event_type", metavar="TYPE", help="Only this event type; * is a glob.")
 @click.option("--center", metavar="ID", help="Only this centre.")
+@_guest_option
 @click.option(
     "--reason",
     type=click.Choice([reason.value for reason in Reason]),
     help="Only with a decision for this reason.",
 )
 @click.option("--quarantine", is_flag=True, help="Bodies that could not become events, instead.")
-@_since_option
+@since_option
 @_most_option
 @config_option
 @json_option
 def events_list(
     event_type: str | None,
     center: str | None,
+    guest: BodyFilter | None,
     reason: str | None,
     quarantine: bool,
     since: datetime | None,
@@ -89,11 +101,11 @@ def events_list(
     config = load_or_exit(config_path).config
     reader = open_or_exit(config)
     if quarantine:
-        if event_type or center or reason:
+        if event_type or center or guest or reason:
             raise click.UsageError("--quarantine takes --since and --limit only: these bodies are no events")
         _show(reader.quarantine(since=since, most=most), as_json, _quarantine_json, _quarantine_line(config))
         return
-    rows = reader.events(type=event_type, center=center, since=since, reason=reason, most=most)
+    rows = reader.events(type=event_type, center=center, since=since, reason=reason, wanted=guest, most=most)
     _show(rows, as_json, _event_json, _event_line(config))
 
 
@@ -128,6 +140,7 @@ def deliveries() -> None:
 @deliveries.command("list")
 @click.option("--type", "event_type", metavar="TYPE", help="Only of this event type; * is a glob.")
 @click.option("--center", metavar="ID", help="Only of this centre.")
+@_guest_option
 @click.option("--reason", metavar="REASON", help="Only for this reason, e.g. refused or exhausted.")
 @click.option("--channel", metavar="NAME", help="Only this channel.")
 @click.option(
@@ -135,13 +148,14 @@ def deliveries() -> None:
     type=click.Choice(["pending", "sending", "delivered", "dead", "cancelled"]),
     help="Only in this state.",
 )
-@_since_option
+@since_option
 @_most_option
 @config_option
 @json_option
 def deliveries_list(
     event_type: str | None,
     center: str | None,
+    guest: BodyFilter | None,
     reason: str | None,
     channel: str | None,
     state: str | None,
@@ -153,7 +167,14 @@ def deliveries_list(
     """List deliveries, newest first."""
     config = load_or_exit(config_path).config
     rows = open_or_exit(config).deliveries(
-        type=event_type, center=center, reason=reason, channel=channel, state=state, since=since, most=most
+        type=event_type,
+        center=center,
+        reason=reason,
+        channel=channel,
+        state=state,
+        since=since,
+        wanted=guest,
+        most=most,
     )
     _show(rows, as_json, _delivery_json, _delivery_line(config))
 

@@ -38,10 +38,7 @@ _NETWORK_FILE_SYSTEMS: Final = frozenset(
 )
 _NETWORK_FUSE: Final = frozenset(("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"))
 #: Settings whose feature comes in a later version.
-_LATER: Final = (
-    ("server", "public_url"),
-    ("store", "keep", "facts"),
-)
+_LATER: Final = (("server", "public_url"),)
 _LATER_OF_CHANNELS: Final = ("rate", "fallback", "on_unknown")
 
 

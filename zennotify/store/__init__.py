@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from zennotify.store.engine import (
     AdvisoryLock,
     Lock,
+    empty_log,
     read_engine,
     sqlite_path,
     translated_errors,
@@ -82,6 +83,11 @@ class Store:
         """Run statements in a transaction of their own; for a command that works without the daemon."""
         with translated_errors(), self._engine.begin() as connection:
             return statements(Transaction(connection), *args, **kwargs)
+
+    def empty_log(self) -> bool:
+        """Empty SQLite's log; for a command that works without the daemon.  False where a reader was in the way."""
+        with translated_errors(), self._engine.connect() as connection:
+            return empty_log(connection)
 
     def close(self) -> None:
         """Finish what waits, close, and give the lock back."""

@@ -23,12 +23,15 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from zennotify.errors import StoreError, StoreLocked, StoreUnavailable
 
+#: How long who writes waits for others; milliseconds.
+_PATIENCE = 5000
+_LOG_PATIENCE = 100
 _WRITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # NORMAL may lose the last commits when the power fails
-    "PRAGMA busy_timeout=5000",
+    f"PRAGMA busy_timeout={_PATIENCE}",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA secure_delete=ON",
+    "PRAGMA secure_delete=ON",  # what is deleted is overwritten, and not only marked as free
     "PRAGMA cache_size=-8192",  # KiB; the inner pages of a million facts do not fit into the usual 2 MB
 )
 
@@ -76,7 +79,7 @@ def read_engine(url: str) -> Engine:
     engine = create_engine(
         "sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, hide_parameters=True
     )
-    _begin_with(engine, "BEGIN", ("PRAGMA busy_timeout=5000",))
+    _begin_with(engine, "BEGIN", (f"PRAGMA busy_timeout={_PATIENCE}",))
     return engine
 
 
@@ -108,6 +111,24 @@ def _begin_with(engine: Engine, begin: str, pragmas: tuple[str, ...]) -> None:
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:
         connection.exec_driver_sql(begin)
+
+
+def empty_log(connection: Connection) -> bool:
+    """Bring SQLite's log into its file and empty it, on the writing connection outside of a transaction.
+
+    What was deleted is still in the log until then.  Returns False where it could not be done now.
+    """
+    if connection.dialect.name != "sqlite":
+        return True
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute(f"PRAGMA busy_timeout={_LOG_PATIENCE}")  # new events must not wait for a slow reader
+    try:
+        [is_busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError:  # a disk that is full: the next commit tells
+        return False
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={_PATIENCE}")
+    return not is_busy
 
 
 #: Of the advisory lock; an arbitrary number of ours.

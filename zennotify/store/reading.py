@@ -6,7 +6,7 @@ Every call opens a short read transaction of its own, which never blocks the wri
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,19 +14,23 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, Select, func, select
 
 from zennotify.core.model import Reason
+from zennotify.core.once import WindowKey
 from zennotify.store.engine import translated_errors
 from zennotify.store.number import delivery_id, numbers_of
+from zennotify.store.rows import KeptEvent
 from zennotify.store.schema import (
     PENDING,
     attempts,
     decisions,
     deliveries,
     events,
+    facts,
     from_micros,
     quarantine,
     rule_sets,
     to_micros,
     undecided,
+    windows,
 )
 from zennotify.store.statements import FACTS, is_in
 from zennotify.store.statements import numbers as listed_numbers
@@ -108,8 +112,15 @@ class Backlog:
 
 def _like(glob: str) -> str:
     """Return a glob as a pattern of LIKE."""
-    literal = glob.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return literal.replace("*", "%")
+    return _literal(glob).replace("*", "%")
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _contains(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    return func.lower(column).like(f"%{_literal(text.lower())}%", escape="\\")
 
 
 def _begins(column: ColumnElement[str], beginning: str) -> tuple[ColumnElement[bool], ...]:
@@ -117,7 +128,13 @@ def _begins(column: ColumnElement[str], beginning: str) -> tuple[ColumnElement[b
     return column >= beginning, column < beginning + chr(0x10FFFF)
 
 
+#: Says whether an event's body is one that is looked for.
+BodyFilter = Callable[[bytes], bool]
+
 _SLACK = timedelta(days=1)
+#: Rows that are read at a time where all are looked through: a body may have a megabyte.
+_PAGE = 200
+_PAGE_OF_FACTS = 5_000
 #: Deliveries with the id of their event.
 _DELIVERIES = select(deliveries, events.c.id.label("event_key")).outerjoin(
     events, events.c.seq == deliveries.c.event
@@ -144,10 +161,11 @@ class Reader:
         center: str | None = None,
         since: datetime | None = None,
         reason: str | None = None,
+        wanted: BodyFilter | None = None,
         most: int = 50,
     ) -> list[EventView]:
         """Return events, newest first; `type` is compared without case, `*` is a glob."""
-        query = select(events).order_by(events.c.seq.desc()).limit(most)
+        query = select(events).order_by(events.c.seq.desc())
         if type is not None:
             query = query.where(func.lower(events.c.type).like(_like(type.casefold()), escape="\\"))
         if center is not None:
@@ -158,7 +176,7 @@ class Reader:
             query = query.where(
                 events.c.seq.in_(select(decisions.c.event).where(decisions.c.reason == reason))
             )
-        return self._with_decisions(self._all(query))
+        return self._with_decisions(self._newest(query, events.c.seq, wanted, most))
 
     def event(self, beginning: str) -> list[EventView]:
         """Return the events whose id begins so, or whose event_id of Zenoti's is this; at most two."""
@@ -175,10 +193,13 @@ class Reader:
         channel: str | None = None,
         state: str | None = None,
         since: datetime | None = None,
+        wanted: BodyFilter | None = None,
         most: int = 50,
     ) -> list[DeliveryView]:
-        """Return deliveries, newest first."""
-        query = _DELIVERIES.order_by(deliveries.c.seq.desc()).limit(most)
+        """Return deliveries, newest first; `wanted` is asked of their events."""
+        query = _DELIVERIES.order_by(deliveries.c.seq.desc())
+        if wanted is not None:
+            query = query.add_columns(events.c.body)
         if type is not None:
             of_type = func.lower(events.c.type).like(_like(type.casefold()), escape="\\")
             query = query.where(of_type)
@@ -193,7 +214,7 @@ class Reader:
             query = query.where(deliveries.c.state == state)
         if since is not None:
             query = query.where(*_young(deliveries.c.seq, deliveries.c.created, since))
-        return self._with_attempts(self._all(query))
+        return self._with_attempts(self._newest(query, deliveries.c.seq, wanted, most))
 
     def delivery(self, beginning: str) -> list[DeliveryView]:
         """Return the deliveries whose id begins so; at most two."""
@@ -247,6 +268,69 @@ class Reader:
             rows = FACTS.all(connection, json.dumps(list(things)))
         return {row.thing: row.lessons for row in rows}
 
+    # --- all there is, a page at a time: for who looks through the whole store -----------------------------
+
+    def all_events(self, since: datetime | None = None) -> Iterator[list[KeptEvent]]:
+        """Yield the events, oldest first."""
+        query = select(events).order_by(events.c.seq).limit(_PAGE)
+        if since is not None:
+            query = query.where(*_young(events.c.seq, events.c.received_at, since))
+        place = 0
+        while page := self._all(query.where(events.c.seq > place)):
+            place = page[-1].seq
+            yield [
+                KeptEvent(
+                    place=row.seq,
+                    id=row.id,
+                    type=row.type,
+                    received_at=from_micros(row.received_at),
+                    rule_set=row.rule_set,
+                    body=bytes(row.body),
+                )
+                for row in page
+            ]
+
+    def all_facts(self) -> Iterator[Sequence[tuple[str, str]]]:
+        """Yield the things with what events taught of them, as JSON."""
+        query = select(facts.c.thing, facts.c.lessons).order_by(facts.c.thing).limit(_PAGE_OF_FACTS)
+        thing = ""
+        while page := self._all(query.where(facts.c.thing > thing)):
+            thing = page[-1].thing
+            yield [(thing, lessons) for thing, lessons in page]
+
+    def count_decisions(self, since: datetime | None = None) -> dict[tuple[str, str], int]:
+        """Return how many decisions there are, by rule and reason."""
+        query = select(decisions.c.rule, decisions.c.reason, func.count().label("made"))
+        if since is not None:
+            of_these = select(events.c.seq).where(*_young(events.c.seq, events.c.received_at, since))
+            query = query.where(decisions.c.event.in_(of_these))
+        rows = self._all(query.group_by(decisions.c.rule, decisions.c.reason))
+        return {(row.rule, row.reason): row.made for row in rows}
+
+    def windows_with(self, text: str) -> list[WindowKey]:
+        """Return the windows whose key contains a text, in whatever case."""
+        query = select(windows.c.rule, windows.c.stage, windows.c.key).where(_contains(windows.c.key, text))
+        return [WindowKey(row.rule, row.stage, row.key) for row in self._all(query)]
+
+    def messages_with(self, text: str) -> list[tuple[str, str]]:
+        """Return the messages that contain a text, in whatever case: each with the id of its event."""
+        says = _contains(deliveries.c.message, text) | _contains(deliveries.c.title, text)
+        query = select(events.c.id, deliveries.c.title, deliveries.c.message).join_from(
+            deliveries, events, events.c.seq == deliveries.c.event
+        )
+        return [(row.id, f"{row.title}\n{row.message}") for row in self._all(query.where(says))]
+
+    def count_waiting(self, ids: Collection[str], *, addressed: bool = False) -> int:
+        """Return how many deliveries of these events are not over; `addressed`: of those with a recipient."""
+        listed = sorted(ids)
+        count = 0
+        for start in range(0, len(listed), _PAGE):
+            of_these = select(events.c.seq).where(events.c.id.in_(listed[start : start + _PAGE]))
+            is_open = deliveries.c.state.in_(["pending", "sending"])
+            query = select(func.count()).where(deliveries.c.event.in_(of_these), is_open)
+            count += self._all(query.where(deliveries.c.recipient != "") if addressed else query)[0][0]
+        return count
+
     def rule_set(self, rules_hash: str) -> str | None:
         """Return the kept sources of a rule set."""
         rows = self._all(select(rule_sets.c.sources).where(rule_sets.c.hash == rules_hash))
@@ -274,6 +358,19 @@ class Reader:
     def _all(self, query: Select[Any], **parameters: Any) -> Sequence[Any]:
         with translated_errors(), self._engine.connect() as connection:
             return connection.execute(query, parameters).all()
+
+    def _newest(
+        self, query: Select[Any], number: ColumnElement[int], wanted: BodyFilter | None, most: int
+    ) -> Sequence[Any]:
+        """Return the newest rows; those that are wanted are looked for in all of them, a page at a time."""
+        if wanted is None:
+            return self._all(query.limit(most))
+        found: list[Any] = []
+        page = self._all(query.limit(_PAGE))
+        while page and len(found) < most:
+            found += [row for row in page if row.body is not None and wanted(bytes(row.body))]
+            page = self._all(query.where(number < page[-1].seq).limit(_PAGE))
+        return found[:most]
 
     def _with_decisions(self, rows: Sequence[Any]) -> list[EventView]:
         places = [row.seq for row in rows]

@@ -226,6 +226,12 @@ SAVE_FACTS = Prepared(
     for_engine={"postgresql": _save_facts(postgresql.insert(facts), cast(_LEARNED, JSON))},
 )
 
+REWRITE_FACT = Prepared(
+    update(facts).where(facts.c.thing == bindparam("of_thing")).values(lessons=bindparam("left")),
+    "left",
+    "of_thing",
+)
+
 # --- deliveries -------------------------------------------------------------------------------------------
 
 LAST_DELIVERY = Prepared(select(func.max(deliveries.c.seq)))

@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zennotify.core.model import DeliveryState, Outcome
 from zennotify.core.once import Window, WindowKey
 from zennotify.store import statements as sql
+from zennotify.store.erasing import Erasing
 from zennotify.store.number import delivery_id, delivery_number
 from zennotify.store.rows import (
     Begun,
@@ -32,7 +33,6 @@ from zennotify.store.schema import (
     PENDING,
     SENDING,
     attempts,
-    decisions,
     deliveries,
     events,
     facts,
@@ -51,11 +51,8 @@ _MICROSECONDS = 1_000_000
 _DIED = "zennotify died while it was sending"
 
 
-class Transaction:
+class Transaction(Erasing):
     """The statements, on one connection that is inside a transaction."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     # --- events -------------------------------------------------------------------------------------------
 
@@ -428,11 +425,7 @@ class Transaction:
         query = select(events.c.seq).where(is_old, ~waits.exists(), ~keeps.exists()).limit(most)
         old = self._connection.execute(query).scalars().all()
         if old:
-            gone = select(deliveries.c.seq).where(deliveries.c.event.in_(old))
-            self._connection.execute(delete(attempts).where(attempts.c.delivery.in_(gone)))
-            self._connection.execute(delete(deliveries).where(deliveries.c.event.in_(old)))
-            self._connection.execute(delete(decisions).where(decisions.c.event.in_(old)))
-            self._connection.execute(delete(events).where(events.c.seq.in_(old)))
+            self._delete_events(old)
         self._purge_ops(before)
         return len(old)
 

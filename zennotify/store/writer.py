@@ -26,7 +26,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from zennotify.errors import StoreError, StoreUnavailable
-from zennotify.store.engine import translated_errors
+from zennotify.store.engine import empty_log, translated_errors
 from zennotify.store.transaction import Transaction
 
 Item = TypeVar("Item")
@@ -147,6 +147,7 @@ class Writer:
         self._works: list[_Work] = []
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._calls = self.lane(_call, rank=Rank.REST, most=1)
+        self._emptied = self.lane(_make_answers, rank=Rank.REST, most=1, committed=self._empty_log)
         #: Called in the writer's thread when it cannot go on; the process must end.
         self.on_death: Callable[[Exception], None] = lambda error: None
 
@@ -174,6 +175,17 @@ class Writer:
         """Run statements of the rarer kind in the next transaction; raises what they raise, or StoreUnavailable."""
         answer: Answer = await self._calls.ask((statements, args, kwargs))
         return answer
+
+    async def empty_log(self) -> bool:
+        """Empty SQLite's log between two transactions; False where a reader was in the way."""
+        answer: list[bool] = await self._emptied.ask(None)
+        return answer == [True]
+
+    def _empty_log(self, _items: list[None], answers: Sequence[list[bool]]) -> None:
+        # A server's connection has gone back to the pool: it has no such log.
+        is_empty = self._connection is None or empty_log(self._connection)
+        for answer in answers:
+            answer.append(is_empty)
 
     def start(self) -> None:
         """Start the thread."""
@@ -338,6 +350,11 @@ def _call(
     transaction: Transaction, calls: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]
 ) -> list[Any]:
     return [statements(transaction, *args, **kwargs) for statements, args, kwargs in calls]
+
+
+def _make_answers(_transaction: Transaction, items: list[None]) -> list[list[bool]]:
+    """Return answers that are written after the commit."""
+    return [[] for _ in items]
 
 
 def _tell(results: list[tuple[_Waiting[Any], Any]], give: Callable[[Any, Any], None]) -> None:

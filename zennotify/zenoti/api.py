@@ -114,6 +114,12 @@ class ZenotiApi:
             self._remember(key, answer)
         return answer
 
+    def forget(self) -> None:
+        """Forget what was found lately; that the API is closed, or refuses the key, still holds."""
+        self._remembered = {
+            key: kept for key, kept in self._remembered.items() if kept[1].verdict is not Verdict.OK
+        }
+
     # --- what was asked before
 
     def _recall(self, key: Key) -> Answer | None:

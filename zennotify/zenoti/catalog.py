@@ -182,6 +182,8 @@ _PACKAGE = _table(
     schedule=_table(next_schedule_date=_day),
     service_redemptions=_REDEMPTIONS,
     product_redemptions=_REDEMPTIONS,
+    service_redemptions_reversal=_REDEMPTIONS,
+    product_redemptions_reversal=_REDEMPTIONS,
 )
 _BOOKING = _table(booking_source=_code(codes.BOOKING_SOURCE), training_virtual_guests=_table(gender=_gender))
 #: Zenoti does not say how these are meant: the setting `class_times` does.

@@ -7,17 +7,20 @@ and week, with a field for each day.  Pure; memory.py learns it, names.py asks f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from zennotify.core.model import read_time
 from zennotify.zenoti.things import Said
 
 #: The kind of these facts.
 KIND: Final = "offset"
 #: A day's offset holds for so many days before and after it.
 NEAR: Final = 7
+#: The length of a time to the second.
+_SECONDS: Final = 19
+_FRACTION: Final = re.compile(r"(\.[0-9]{0,7})?")
 _MINUTE = timedelta(minutes=1)
 _LARGEST = 14 * 60
 #: No clock differs from UTC by less than this, or a part of it; minutes.
@@ -28,8 +31,12 @@ def said(center: Any, start: Any, start_in_center: Any) -> Said:
     """Return what a booking says of its centre's clock, by the day; nothing where it cannot be told."""
     if not isinstance(start, str) or not isinstance(start_in_center, str):
         return {}
-    moment, local = read_time(start), read_time(start_in_center)
-    if moment is None or local is None or moment.tzinfo is not None or local.tzinfo is not None:
+    if start[_SECONDS:] != start_in_center[_SECONDS:] or not _FRACTION.fullmatch(start[_SECONDS:]):
+        return {}  # the same moment has the same fraction of a second, and no zone stands behind it
+    try:
+        moment = datetime.fromisoformat(start[:_SECONDS])
+        local = datetime.fromisoformat(start_in_center[:_SECONDS])
+    except ValueError:
         return {}
     minutes, rest = divmod(local - moment, _MINUTE)
     if rest or minutes % _STEP or abs(minutes) > _LARGEST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -22,6 +23,8 @@ _OCCASION_IDS = (
     "sesion_id",
     "user_membership_id",
 )
+#: What stands behind the event type in the name of a sample.
+_VARIANT = re.compile(r"\.(v[0-9]|empty)$")
 #: When samples without an envelope happened, where their own dates would else lie far in the past.
 _HAPPENED = {
     "Guest.Membership.Cancelled": "2021-12-14T03:30:08Z",
@@ -44,7 +47,7 @@ def load_sample(name: str) -> dict[str, Any]:
         hint = did_you_mean(name, names.values()) or f"; there are: {', '.join(names.values())}"
         raise KeyError(f"there is no sample {name!r}{hint}")
     body: dict[str, Any] = json.loads((_folder() / f"{known}.json").read_bytes())
-    return body if "event_type" in body else wrap(known, body)
+    return body if "event_type" in body else wrap(_VARIANT.sub("", known), body)
 
 
 def _folder() -> resources.abc.Traversable:

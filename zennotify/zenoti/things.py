@@ -62,12 +62,12 @@ def center_id(data: Data) -> Any:
 
 
 def _mapping(value: Any) -> Data:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _first(value: Any) -> Data:
     """Return the first object of a list."""
-    return next((item for item in value if isinstance(item, Mapping)), {}) if isinstance(value, list) else {}
+    return next((item for item in value if isinstance(item, dict)), {}) if isinstance(value, list) else {}
 
 
 def _known(**fields: Any) -> Said:
@@ -106,7 +106,7 @@ def _any_event(data: Data) -> Things:
         if value is not None and value != "":
             said[kind][field] = value
     guest = data.get("guest")
-    if isinstance(guest, Mapping):
+    if isinstance(guest, dict):
         said["guest"] = _person(guest, guest.get("id") or data.get("guest_id"), email=guest.get("email"))
     center = _mapping(data.get("center"))
     if center:
@@ -136,7 +136,7 @@ def _visits(data: Data) -> Things:
     group = said["group"]
     visits = data.get("appointments")
     if isinstance(visits, list):
-        group |= _booked([visit for visit in visits if isinstance(visit, Mapping)], said)
+        group |= _booked([visit for visit in visits if isinstance(visit, dict)], said)
     for field, name in (("status", "appointment_group_status"), ("number", "invoice_number")):
         value = data.get(name)
         if value is not None and value != "":
@@ -219,7 +219,7 @@ def _guest_event(data: Data) -> Things:
 def _opted_out(data: Data) -> list[str] | None:
     """Return what a guest wants no more, e.g. ["marketing email"]; None where the event does not say it."""
     preferences = data.get("current_preferences")
-    if not isinstance(preferences, Mapping):
+    if not isinstance(preferences, dict):
         return None
     return [
         f"{category} {medium}"
@@ -247,10 +247,19 @@ def _membership(data: Data) -> Things:
     return said
 
 
+#: Where the redemptions of a package stand, or their reversals.
+REDEMPTIONS: Final = (
+    "service_redemptions",
+    "product_redemptions",
+    "service_redemptions_reversal",
+    "product_redemptions_reversal",
+)
+
+
 def _package(data: Data) -> Things:
     said = _any_event(data)
     invoice = _mapping(data.get("invoice"))
-    redeemed = _first(data.get("service_redemptions")) or _first(data.get("product_redemptions"))
+    redeemed = next(filter(None, (_first(data.get(name)) for name in REDEMPTIONS)), {})
     therapist = _mapping(redeemed.get("therapist"))
     said["invoice"] = _known(id=invoice.get("id"), number=invoice.get("no"))
     said["employee"] = _known(id=therapist.get("id"), name=therapist.get("name"))

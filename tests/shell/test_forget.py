@@ -1,0 +1,237 @@
+"""`zennotify forget` and `--guest` on a real store, and what they say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.fakes import START
+from zennotify.cli import main
+from zennotify.config import Address
+from zennotify.errors import ControlError
+from zennotify.store import Store
+from zennotify.store.rows import NewDelivery, NewEvent, Quarantined
+from zennotify.store.transaction import Transaction
+from zennotify.web.control_server import ControlServer
+
+EVENTS: list[tuple[str, dict[str, Any]]] = [
+    ("Guest.Created", {"id": "NORA", "center_id": "c-1"}),
+    ("AppointmentGroup.Created", {"appointment_group_id": "g-1", "guest": {"id": "nora"}}),
+    ("AppointmentGroup.Status", {"appointment_group_id": "g-1"}),
+    ("Guest.Created", {"id": "nora-2", "center_id": "c-1"}),
+]
+FACTS = {
+    "guest nora": '[[1,"e",{"name":"Nora"}]]',
+    "group g-1": '[[1,"e",{"guest":"nora"}]]',
+    "group g-2": '[[1,"e",{"guest":"nora-2"}]]',
+    "center c-1": '[[1,"e",{"name":"Bellevue"}]]',
+}
+NOTHING = "nothing is known of a guest with this id: there is nothing to erase\n"
+
+
+def body(number: int, event_type: str, data: dict[str, Any]) -> bytes:
+    return json.dumps({"event_id": f"e-{number}", "event_type": event_type, "data": data}).encode()
+
+
+def fill(store: Store) -> None:
+    new = [
+        NewEvent(
+            id=f"{number:032x}",
+            event_id=f"e-{number}",
+            type=event_type,
+            center=None,
+            at=None,
+            received_at=START,
+            fingerprint=f"{number:032x}",
+            body=body(number, event_type, data),
+        )
+        for number, (event_type, data) in enumerate(EVENTS, 1)
+    ]
+    store.write(Transaction.add_events, new)
+    store.write(Transaction.finish_events, [(number, None) for number in range(1, 5)], None)
+    store.write(
+        Transaction.save_facts, json.dumps({key: json.loads(kept) for key, kept in FACTS.items()}), START
+    )
+    owed = [
+        NewDelivery(
+            event=number, rule="r", channel="desk", rule_set="h", created=START, due=START, title="T", message="Nora-3"
+        )
+        for number in range(1, 5)
+    ]  # fmt: skip
+    store.write(Transaction.add_deliveries, owed)
+    store.write(
+        Transaction.add_quarantine, [Quarantined(received_at=START, reason="bad_json", body=b"{nora")]
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text('channels: {desk: {url: "console://desk"}}')
+    store = Store.open(f"sqlite:///{tmp_path / 'zennotify.db'}")
+    fill(store)
+    store.close()
+    return tmp_path
+
+
+def run(*arguments: str, answer: str | None = None) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--config", "config.yaml"], input=answer)
+
+
+def types(*arguments: str) -> list[str]:
+    return [one["type"] for one in json.loads(run("events", "list", *arguments, "--json").stdout)]
+
+
+@pytest.mark.usefixtures("folder")
+def test_it_asks_first_and_says_what_goes() -> None:
+    done = run("forget", "Nora", answer="n\n")
+    assert done.exit_code == 1
+    assert done.stderr.startswith(
+        "2 events with all that came of them; 2 messages that wait will not be sent\n"
+        "the texts of what was made of 1 other event\n"
+        "2 facts, 0 windows, 1 quarantined body\n"
+        "Erase this guest? [y/N]: "
+    )
+    assert len(types()) == 4
+
+
+@pytest.mark.usefixtures("folder")
+def test_it_says_what_went() -> None:
+    done = run("forget", "Nora", answer="y\n")
+    assert done.exit_code == 0
+    assert done.stdout == (
+        "erased:\n"
+        "2 events with 2 messages, 2 of which waited and will not be sent\n"
+        "the texts of 1 other message\n"
+        "2 facts, 0 windows, 1 quarantined body\n"
+    )
+    assert "out of reach" in done.stderr
+    assert types() == ["Guest.Created", "AppointmentGroup.Status"]
+    assert run("forget", "Nora", "--yes").stderr == NOTHING
+
+
+@pytest.mark.usefixtures("folder")
+def test_it_prints_one_array() -> None:
+    said = json.loads(run("forget", "NORA", "--yes", "--json").stdout)
+    assert {row["kind"]: row["count"] for row in said} == {
+        "events": 2,
+        "messages": 2,
+        "cancelled": 2,
+        "texts": 1,
+        "facts": 2,
+        "windows": 0,
+        "quarantine": 1,
+        "left": 0,
+    }
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "nobody", ["no-such-guest", "c-1", "g-1", "Nora Pilcrow", "7", "nor", "Guest.Created"]
+)
+def test_what_is_no_guests_id_erases_nothing(nobody: str) -> None:
+    done = run("forget", nobody, "--yes")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", NOTHING)
+    assert len(types()) == 4
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_no_id_is_wrong_usage() -> None:
+    done = run("forget", " ", "--yes")
+    assert done.exit_code == 2
+    assert "an id of a guest is a text" in done.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_guest_that_only_an_event_knows_is_found_with_the_bookings() -> None:
+    store = Store.open("sqlite:///zennotify.db")
+    store.write(Transaction.rewrite_facts, dict.fromkeys(FACTS))
+    store.close()
+    done = run("forget", "nora", "--yes")
+    assert "2 events with 2 messages" in done.stdout
+    assert "the texts of 1 other message" in done.stdout
+
+
+ANSWERS: list[tuple[dict[str, int], bool, int, str]] = [
+    ({"events": 1}, True, 0, ""),
+    ({"events": 1, "left": 1}, True, 1, "events just being decided or sent stayed: run the command again"),
+    ({"events": 1}, False, 1, "old copies stay in its log for now: run the command again"),
+]
+
+
+@pytest.mark.parametrize(("answer", "is_empty", "code", "said"), ANSWERS)
+async def test_a_running_daemon_erases_in_parts(
+    folder: Path, answer: dict[str, int], is_empty: bool, code: int, said: str
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def forget(arguments: dict[str, Any]) -> dict[str, Any]:
+        asked.append(arguments)
+        return answer
+
+    async def finish(_arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"is_empty": is_empty}
+
+    server = ControlServer({"forget": forget, "forget/finish": finish})
+    await server.start(Address(path=folder / "zennotify.sock"))
+    try:
+        done = await asyncio.to_thread(run, "forget", "nora", "--yes")
+    finally:
+        await server.stop()
+    assert done.exit_code == code
+    assert said in done.stderr
+    facts = [part["facts"] for part in asked if part.get("facts")]
+    # What leads to the rest goes only when nothing of that is left.
+    assert facts == ([["guest nora"], ["group g-1"]] if "left" not in answer else [["guest nora"]])
+    assert [len(part["events"]) for part in asked if part.get("events")] == [2]
+    assert len(types()) == 4  # this daemon erased nothing, and neither did the command
+
+
+async def test_where_nothing_is_left_the_log_is_emptied_all_the_same(folder: Path) -> None:
+    asked: list[str] = []
+
+    async def forget(_arguments: dict[str, Any]) -> dict[str, Any]:
+        asked.append("forget")
+        return {}
+
+    async def finish(_arguments: dict[str, Any]) -> dict[str, Any]:
+        asked.append("finish")
+        return {"is_empty": len(asked) > 2}
+
+    server = ControlServer({"forget": forget, "forget/finish": finish})
+    await server.start(Address(path=folder / "zennotify.sock"))
+    try:
+        done = await asyncio.to_thread(run, "forget", "nobody", "--yes")
+    finally:
+        await server.stop()
+    assert (done.exit_code, done.stderr) == (0, NOTHING)
+    assert asked == ["forget", "finish", "finish"]
+
+
+async def test_a_daemon_that_says_no_is_quoted(folder: Path) -> None:
+    async def refuse(_arguments: dict[str, Any]) -> dict[str, Any]:
+        raise ControlError("the store cannot be used now")
+
+    server = ControlServer({"forget": refuse})
+    await server.start(Address(path=folder / "zennotify.sock"))
+    try:
+        done = await asyncio.to_thread(run, "forget", "nora", "--yes")
+    finally:
+        await server.stop()
+    assert (done.exit_code, done.stderr) == (1, "zennotify: the store cannot be used now\n")
+
+
+@pytest.mark.usefixtures("folder")
+def test_lists_show_what_names_a_guest() -> None:
+    assert types("--guest", "nora") == ["AppointmentGroup.Created", "Guest.Created"]
+    assert types("--guest", "NORA", "--limit", "1") == ["AppointmentGroup.Created"]
+    assert types("--guest", "NORA", "--type", "Guest.*") == ["Guest.Created"]
+    owed = json.loads(run("deliveries", "list", "--guest", "nora", "--json").stdout)
+    assert [one["event"] for one in owed] == [f"{number:032x}" for number in (2, 1)]
+    assert run("events", "list", "--guest", " ").exit_code == 2
+    assert run("events", "--quarantine", "--guest", "nora").exit_code == 2

@@ -1,0 +1,135 @@
+"""What belongs to a guest: found through facts and events, and nothing of another guest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.fakes import make_event
+from zennotify.zenoti.belongings import Bearing, Belongings, fact_without
+
+
+def fact(**values: Any) -> str:
+    return json.dumps([[1, "e1", values]])
+
+
+def belongings(facts: Mapping[str, str], guest: str = "nora") -> Belongings:
+    own = Belongings(guest)
+    before = None
+    while own.extent != before:
+        before = own.extent
+        for key, kept in facts.items():
+            own.read_fact(key, kept)
+    return own
+
+
+def test_a_thing_belongs_to_who_it_names() -> None:
+    own = belongings({"group g": fact(guest="NORA"), "group h": fact(guest="mia")})
+    assert (own.things, own.is_known, own.has_fact) == ({"group g"}, True, False)
+
+
+def test_what_is_tied_to_a_guests_thing_is_the_guests_in_whatever_order() -> None:
+    facts = {
+        "package p": fact(invoice="i"),
+        "invoice i": fact(group="G"),
+        "group g": fact(guest="nora", invoice="i2", center="c"),
+        "invoice i2": fact(number="7"),
+        "membership m": fact(invoice="i3"),
+    }
+    for order in (facts, dict(reversed(facts.items()))):
+        assert belongings(order).things == {"package p", "invoice i", "group g", "invoice i2"}
+
+
+def test_a_thing_leads_on_only_once_its_own_fact_is_known() -> None:
+    facts = {
+        "package a": fact(invoice="c"),
+        "invoice c": fact(number="7"),
+        "group d": fact(guest="nora", invoice="c"),
+    }
+    assert belongings(facts).things == {"package a", "invoice c", "group d"}
+
+
+def test_what_names_another_guest_stays_that_guests() -> None:
+    facts = {
+        "group g": fact(guest="nora", invoice="i"),
+        "invoice i": fact(guest="mia"),
+        "package p": fact(invoice="i"),
+    }
+    for order in (facts, dict(reversed(facts.items()))):
+        assert belongings(order).things == {"group g"}
+
+
+def test_a_guest_is_known_from_a_class_and_from_a_fact_of_its_own() -> None:
+    own = belongings({"session 1": fact(**{"guest nora": True}), "session 2": fact(**{"guest mia": True})})
+    assert (own.classes, own.is_known) == ({"session 1"}, True)
+    own = belongings({"guest nora": fact(name="Nora")})
+    assert (own.has_fact, own.is_known, own.things) == (True, True, set())
+    assert not belongings({"center nora": fact(name="Nora")}).is_known
+
+
+EVENTS: list[tuple[str, dict[str, Any], Bearing]] = [
+    ("Guest.Created", {"id": "NORA"}, Bearing.PERSONAL),
+    ("Appointment.Feedback", {"user_id": "nora"}, Bearing.PERSONAL),
+    ("Something.New", {"people": [{"their_guest": "nora"}]}, Bearing.PERSONAL),
+    ("AppointmentGroup.Status", {"appointment_group_id": "g"}, Bearing.ABOUT_THINGS),
+    ("Guest.Membership.Freeze", {"user_membership_id": "m"}, Bearing.ABOUT_THINGS),
+    # Names the member without an id.
+    ("Guest.Membership.Reinstate", {"user_membership_id": "m", "members": [{"name": "N"}]}, Bearing.PERSONAL),
+    ("AppointmentGroup.Created", {"appointment_group_id": "g", "guest": {"id": "mia"}}, Bearing.NONE),
+    ("AppointmentGroup.Status", {"appointment_group_id": "h"}, Bearing.NONE),
+    ("Class.Schedule.Cancelled", {"sesion_id": 1}, Bearing.NONE),
+]
+
+
+@pytest.mark.parametrize(("event_type", "data", "bearing"), EVENTS)
+def test_an_event_bears_on_the_guest_or_not(event_type: str, data: dict[str, Any], bearing: Bearing) -> None:
+    own = belongings({"group g": fact(guest="nora"), "membership m": fact(guest="nora")})
+    assert own.read_event(make_event(event_type, data)) is bearing
+
+
+def test_an_event_teaches_which_things_are_the_guests() -> None:
+    own = Belongings("nora")
+    created = {"appointment_group_id": "G", "invoice_id": "i", "guest": {"id": "nora"}}
+    assert own.read_event(make_event("AppointmentGroup.Created", created)) is Bearing.PERSONAL
+    assert own.things == {"group g", "invoice i"}
+    assert own.wanted().may_be_in(b'{"invoice_id": "I"}')
+
+
+def test_a_number_counts_only_as_a_guests_id() -> None:
+    own = Belongings("12")
+    assert own.read_event(make_event("Invoice.Closed", {"total": 12, "text": "12"})) is Bearing.NONE
+    assert own.read_event(make_event("Class.Booking.NoShow", {"guest_id": 12})) is Bearing.PERSONAL
+
+
+def test_quarantined_bodies_are_searched_for_the_guest_and_the_guests_things() -> None:
+    own = belongings({"group g-1": fact(guest="nora"), "group 12": fact(guest="nora")})
+    assert own.is_in_text(b'{"guest": "Nora", ')
+    assert own.is_in_text(b'{"appointment_group_id": "G-1"')
+    assert not own.is_in_text(b'{"guest": "mia", "n": 12}')
+
+
+@pytest.mark.parametrize("guest_id", ["", "  ", "x" * 201])
+def test_what_is_no_id_is_said(guest_id: str) -> None:
+    with pytest.raises(ValueError, match="an id of a guest is"):
+        Belongings(guest_id)
+
+
+def test_a_class_keeps_its_other_guests() -> None:
+    kept = json.dumps(
+        [[1, "e1", {"name": "Yoga"}], [2, "e2", {"guest nora": True}], [3, "e3", {"guest mia": True}]]
+    )
+    left = fact_without("guest nora", "session 1", kept)
+    assert left is not None
+    assert json.loads(left) == [[1, "e1", {"name": "Yoga"}], [3, "e3", {"guest mia": True}]]
+    assert fact_without("guest nora", "session 1", fact(**{"guest nora": False})) is None
+
+
+def test_a_thing_goes_unless_it_has_become_anothers() -> None:
+    assert fact_without("guest nora", "guest nora", fact(name="Nora")) is None
+    assert fact_without("guest nora", "invoice i", fact(number="7")) is None
+    assert fact_without("guest nora", "group g", fact(guest="Nora", services=["Cut"])) is None
+    others = fact(guest="mia")
+    assert fact_without("guest nora", "group g", others) == others

@@ -1,0 +1,153 @@
+"""`zennotify forget`: erases a guest everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from zennotify.app import reading
+from zennotify.cli.progress import shown_progress
+from zennotify.cli.project import config_option, fail, json_option, load_or_exit, open_or_exit
+from zennotify.config import Config
+from zennotify.erasure import Found, Part, Progress, erase, find, last_parts, parts
+from zennotify.store import Store
+from zennotify.web.control import NoDaemon, ask
+from zennotify.zenoti.belongings import Belongings
+
+#: A part is small, but the daemon may wait for its disk.
+_PATIENCE = 30.0
+#: How often it is tried to empty SQLite's log while somebody reads.
+_TRIES = 20
+#: What is counted.
+_KINDS = ("events", "messages", "cancelled", "texts", "facts", "windows", "quarantine", "left")
+_NOTHING = "nothing is known of a guest with this id: there is nothing to erase"
+_OUT_OF_REACH = (
+    "What was sent to Slack, mail or SMS, and backups of the store, are out of reach.  A next event of this guest, or"
+    " a look-up in Zenoti's API, teaches zennotify about the guest again; what the guest opted out of is forgotten,"
+    " too."
+)
+
+
+class _Holder(NamedTuple):
+    """Whoever writes to the store."""
+
+    erase: Callable[[Part], dict[str, int]]
+    empty_log: Callable[[], bool]
+
+
+@click.command()
+@click.argument("guest_id", metavar="GUEST_ID")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@config_option
+@json_option
+def forget(guest_id: str, yes: bool, config_path: Path, as_json: bool) -> None:
+    """Erase a guest everywhere: in facts, events, messages, windows and quarantined bodies.
+
+    Every event that names the guest goes, with its decisions and messages; those that still wait are not sent.  An
+    event that names only a booking, an invoice, a membership or a package of the guest holds ids and codes: it stays,
+    but the texts of its messages go, and its messages to the guest.  The command may be repeated; what is being sent
+    at this moment is left to the next time.
+
+    What was sent to Slack, mail or SMS, and backups of the store, are out of reach.  A next event of the guest, or a
+    look-up in Zenoti's API, teaches zennotify about the guest again.  SQLite overwrites what is erased; PostgreSQL
+    does so at its next vacuum.
+    """
+    config = load_or_exit(config_path).config
+    found = _find(config, _belongings(guest_id))
+    if found.is_known and not yes:
+        click.confirm(f"{_intention(found)}\nErase this guest?", abort=True, err=True)
+    with _holder(config, found) as holder, shown_progress("erasing") as progress:
+        erased = _erase(found, holder, progress)
+        # Also where nothing is left to erase: an earlier run may not have come so far.
+        is_empty = any(holder.empty_log() for _ in range(_TRIES))
+    if as_json or found.is_known:
+        _say(erased, as_json)
+    click.echo(_OUT_OF_REACH if found.is_known else _NOTHING, err=True)
+    if erased["left"]:
+        fail(f"{_count(erased['left'], 'event')} just being decided or sent stayed: run the command again")
+    if not is_empty:
+        fail("somebody reads the store, so that old copies stay in its log for now: run the command again")
+
+
+def _belongings(guest_id: str) -> Belongings:
+    try:
+        return Belongings(guest_id)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="GUEST_ID") from error
+
+
+def _find(config: Config, own: Belongings) -> Found:
+    reader = open_or_exit(config)
+    try:
+        with shown_progress("reading") as progress:
+            return find(reader, own, reading(config), progress)
+    finally:
+        reader.close()
+
+
+def _erase(found: Found, holder: _Holder, progress: Progress) -> Counter[str]:
+    erased: Counter[str] = Counter()
+    for part in parts(found):
+        erased.update(holder.erase(part))
+        progress("rows", erased.total())
+    for part in last_parts(found) if not erased["left"] else ():
+        erased.update(holder.erase(part))
+    return erased
+
+
+@contextmanager
+def _holder(config: Config, found: Found) -> Iterator[_Holder]:
+    """Give the running daemon or, where none runs, the store itself, under its lock."""
+    control = config.admin.control.path or Path()
+
+    def asked(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        return ask(control, name, arguments, _PATIENCE)
+
+    try:
+        asked("forget", {"guest": found.guest})  # nothing yet: whether there is a daemon
+    except NoDaemon:
+        store = Store.open(config.store.url)
+    else:
+        yield _Holder(
+            lambda part: asked("forget", part._asdict()), lambda: bool(asked("forget/finish", {})["is_empty"])
+        )
+        return
+    try:
+        yield _Holder(lambda part: store.write(erase, part, alone=True), store.empty_log)
+    finally:
+        store.close()
+
+
+def _intention(found: Found) -> str:
+    waiting = f"; {_count(found.waiting, 'message')} that wait will not be sent" if found.waiting else ""
+    return (
+        f"{_count(len(found.events), 'event')} with all that came of them{waiting}\n"
+        f"the texts of what was made of {_count(len(found.about) + len(found.quoted), 'other event')}\n"
+        f"{_small(len(found.facts) + len(found.things), len(found.windows), len(found.quarantine))}"
+    )
+
+
+def _say(erased: Counter[str], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([{"kind": kind, "count": erased[kind]} for kind in _KINDS], indent=2))
+        return
+    click.echo("erased:")
+    not_sent = f", {erased['cancelled']} of which waited and will not be sent" if erased["cancelled"] else ""
+    click.echo(f"{_count(erased['events'], 'event')} with {_count(erased['messages'], 'message')}{not_sent}")
+    click.echo(f"the texts of {_count(erased['texts'], 'other message')}")
+    click.echo(_small(erased["facts"], erased["windows"], erased["quarantine"]))
+
+
+def _small(facts: int, windows: int, bodies: int) -> str:
+    several = _count(bodies, "quarantined body", "quarantined bodies")
+    return f"{_count(facts, 'fact')}, {_count(windows, 'window')}, {several}"
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,198 @@
+"""How a guest is forgotten: what is found of the guest, and how it is erased in small parts.
+
+`find` only reads, beside a running daemon; `parts` cuts what was found into transactions that keep nobody waiting.
+Whoever holds the store runs them: the daemon (app.py) or, where none runs, the command itself (cli/forget.py).
+
+The guest's name goes first, so that no message is written with it from then on; then events, texts, windows and
+quarantined bodies; last the bookings that lead to the rest, so that a run that was interrupted is made good by another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from zennotify.core.model import Event
+from zennotify.core.once import WindowKey
+from zennotify.store import Reader
+from zennotify.store.rows import KeptEvent
+from zennotify.store.transaction import Transaction
+from zennotify.zenoti.belongings import Bearing, Belongings, fact_without
+from zennotify.zenoti.event import Reading, reopen
+from zennotify.zenoti.facts import Key
+
+#: Events of one transaction: each is a few rows of each table.
+_BATCH: Final = 100
+_MOST_QUARANTINED: Final = 1_000
+
+#: Told how many rows of what have been read.
+Progress = Callable[[str, int], None]
+
+
+class Part(NamedTuple):
+    """What one transaction erases; as JSON it is a mapping."""
+
+    guest: Key
+    events: Sequence[str] = ()
+    #: Events about the guest's things: their messages lose their texts, and go where they are to the guest.
+    about: Sequence[str] = ()
+    #: Events of others, whose messages name the guest: these lose their texts.
+    quoted: Sequence[str] = ()
+    windows: Sequence[Sequence[str]] = ()
+    quarantine: Sequence[int] = ()
+    facts: Sequence[Key] = ()
+
+
+@dataclass(slots=True)
+class Found:
+    """What there is of a guest."""
+
+    guest: Key
+    #: Whether the guest is known at all; otherwise nothing is to be erased.
+    is_known: bool = False
+    #: Ids of events that name the guest.
+    events: set[str] = field(default_factory=set)
+    #: Ids of events that name only the guest's things; messages with the guest's name may have been made of them.
+    about: set[str] = field(default_factory=set)
+    #: Ids of other events, of which messages were made that name the guest's id.
+    quoted: set[str] = field(default_factory=set)
+    windows: list[WindowKey] = field(default_factory=list)
+    quarantine: list[int] = field(default_factory=list)
+    #: The fact of the guest, and those of the classes that the guest is remembered in.
+    facts: list[Key] = field(default_factory=list)
+    #: The guest's bookings, invoices, memberships and packages, as far as there are facts of them.
+    things: list[Key] = field(default_factory=list)
+    #: Messages that wait, and will not be sent.
+    waiting: int = 0
+
+
+def find(reader: Reader, own: Belongings, reading: Reading, progress: Progress) -> Found:
+    """Return what there is of a guest; `own` has read nothing yet."""
+    found = Found(own.guest)
+    have_facts: set[Key] = set()
+    before: tuple[int, ...] | None = None
+    while own.extent != before:  # an event may name a booking that no fact knows, and that leads to others
+        have_facts |= _read_facts(reader, own, progress)
+        before = own.extent
+        for id_, event in _events(reader, own, reading, progress):
+            bearing = own.read_event(event)
+            if bearing is Bearing.PERSONAL:
+                found.events.add(id_)
+            elif bearing is Bearing.ABOUT_THINGS:
+                found.about.add(id_)
+    if not own.is_known:
+        return Found(own.guest)
+    found.is_known = True
+    found.about -= found.events
+    texts = reader.messages_with(own.mention.id)
+    found.quoted = {event for event, text in texts if own.mention.in_text(text)} - found.events - found.about
+    found.windows = [key for key in reader.windows_with(own.mention.id) if own.mention.in_text(key.key)]
+    bodies = reader.quarantine(most=_MOST_QUARANTINED)
+    found.quarantine = [row.id for row in bodies if own.is_in_text(row.body)]
+    found.facts = [*([own.guest] if own.has_fact else ()), *sorted(own.classes)]
+    found.things = sorted(own.things & have_facts)
+    found.waiting = reader.count_waiting(found.events) + reader.count_waiting(found.about, addressed=True)
+    return found
+
+
+def _read_facts(reader: Reader, own: Belongings, progress: Progress) -> set[Key]:
+    """Learn which things are the guest's; return the keys of the facts that were looked into."""
+    looked_into: set[Key] = set()
+    before: tuple[int, ...] | None = None
+    while own.extent != before:  # a booking's row leads to its invoice's, which may lie before it
+        before = own.extent
+        wanted = own.wanted()
+        count = 0
+        for page in reader.all_facts():
+            for key, kept in page:
+                if key == own.guest or key in own.things or wanted.may_be_in(kept.encode()):
+                    looked_into.add(key)
+                    own.read_fact(key, kept)
+            count += len(page)
+            progress("facts", count)
+    return looked_into
+
+
+def _events(
+    reader: Reader, own: Belongings, reading: Reading, progress: Progress
+) -> Iterator[tuple[str, Event]]:
+    """Yield the events, by their ids, that may name the guest or one of the guest's things."""
+    wanted = own.wanted()
+    count = 0
+    for page in reader.all_events():
+        for kept in page:
+            if wanted.may_be_in(kept.body):
+                yield kept.id, _opened(kept, reading)
+        count += len(page)
+        progress("events", count)
+
+
+def _opened(kept: KeptEvent, reading: Reading) -> Event:
+    try:
+        return reopen(kept.body, kept.received_at, reading, kept.type)
+    except ValueError:  # an earlier version took it for one: it is searched as a text
+        text = kept.body.decode(errors="replace")
+        return Event(
+            id=kept.id,
+            event_id="",
+            type=kept.type,
+            kind=kept.type.casefold(),
+            at=None,
+            received_at=kept.received_at,
+            data={"body": text},
+        )
+
+
+def parts(found: Found) -> Iterator[Part]:
+    """Yield what is to be erased, a transaction at a time and in this order; then come the `last_parts`."""
+    for facts in _batches(found.facts):
+        yield Part(found.guest, facts=facts)
+    for events in _batches(sorted(found.events)):
+        yield Part(found.guest, events=events)
+    for about in _batches(sorted(found.about)):
+        yield Part(found.guest, about=about)
+    for quoted in _batches(sorted(found.quoted)):
+        yield Part(found.guest, quoted=quoted)
+    for windows in _batches(found.windows):
+        yield Part(found.guest, windows=windows)
+    for numbers in _batches(found.quarantine):
+        yield Part(found.guest, quarantine=numbers)
+
+
+def last_parts(found: Found) -> Iterator[Part]:
+    """Yield what leads to the rest, once nothing of that is left."""
+    for things in _batches(found.things):
+        yield Part(found.guest, facts=things)
+
+
+def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), _BATCH):
+        yield items[start : start + _BATCH]
+
+
+def erase(transaction: Transaction, part: Part, *, alone: bool) -> Counter[str]:
+    """Erase a part, and count what went, by kind; `alone`: nobody decides or sends meanwhile."""
+    erased: Counter[str] = Counter()
+    if part.facts:
+        erased["facts"] = _erase_facts(transaction, part.guest, part.facts)
+    if part.events:
+        erased += transaction.erase_events(part.events, alone=alone)
+    if part.about:
+        erased += transaction.erase_addressed(part.about, alone=alone)
+    for told in (part.about, part.quoted):
+        if told:
+            erased += transaction.erase_texts(told, alone=alone)
+    erased["windows"] = transaction.erase_windows(WindowKey(*key) for key in part.windows)
+    if part.quarantine:
+        erased["quarantine"] = transaction.erase_quarantine(part.quarantine)
+    return erased
+
+
+def _erase_facts(transaction: Transaction, guest: Key, keys: Sequence[Key]) -> int:
+    kept: Mapping[Key, str] = transaction.facts(keys)
+    left = {key: fact_without(guest, key, lessons) for key, lessons in kept.items()}
+    changed = {key: lessons for key, lessons in left.items() if lessons != kept[key]}
+    transaction.rewrite_facts(changed)
+    return len(changed)

@@ -1,0 +1,129 @@
+"""What is deleted: the statements that take out rows with all that came of them.
+
+A part of Transaction, for retention and for erasure.py.  SQLite overwrites what is deleted (`secure_delete`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+
+from zennotify.core.model import DeliveryState
+from zennotify.core.once import WindowKey
+from zennotify.store import statements as sql
+from zennotify.store.schema import (
+    SENDING,
+    attempts,
+    decisions,
+    deliveries,
+    events,
+    facts,
+    quarantine,
+    undecided,
+    windows,
+)
+
+_OPEN = (DeliveryState.PENDING.value, DeliveryState.SENDING.value)
+
+
+class Erasing:
+    """The deleting half of Transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def erase_events(self, ids: Sequence[str], *, alone: bool) -> Counter[str]:
+        """Delete events with all that came of them, whether or not it was sent; count what went.
+
+        What is just being decided or sent is `left`, unless we are `alone` with the store: whoever decides and sends
+        has it in hand.
+        """
+        found = self._connection.execute(select(events.c.seq).where(events.c.id.in_(ids))).scalars().all()
+        busy = set() if alone else self._in_hand(found)
+        places = [place for place in found if place not in busy]
+        erased = self._count_states(deliveries.c.event.in_(places))
+        self._connection.execute(delete(undecided).where(undecided.c.event.in_(places)))
+        self._delete_events(places)
+        return erased + Counter(events=len(places), left=len(busy))
+
+    def _count_states(self, *those: ColumnElement[bool]) -> Counter[str]:
+        """Count deliveries, and how many of them are not over."""
+        query = (
+            select(deliveries.c.state, func.count().label("made")).where(*those).group_by(deliveries.c.state)
+        )
+        states: dict[str, int] = {row.state: row.made for row in self._connection.execute(query)}
+        return Counter(messages=sum(states.values()), cancelled=sum(states.get(state, 0) for state in _OPEN))
+
+    def _in_hand(self, places: Sequence[int]) -> set[int]:
+        waiting = select(undecided.c.event).where(undecided.c.event.in_(places))
+        sending = select(deliveries.c.event).where(
+            deliveries.c.event.in_(places), deliveries.c.state == SENDING
+        )
+        return {
+            place for query in (waiting, sending) for place in self._connection.execute(query).scalars().all()
+        }
+
+    def _delete_events(self, places: Sequence[int]) -> None:
+        """Delete events with their decisions, deliveries and attempts."""
+        gone = select(deliveries.c.seq).where(deliveries.c.event.in_(places))
+        self._connection.execute(delete(attempts).where(attempts.c.delivery.in_(gone)))
+        self._connection.execute(delete(deliveries).where(deliveries.c.event.in_(places)))
+        self._connection.execute(delete(decisions).where(decisions.c.event.in_(places)))
+        self._connection.execute(delete(events).where(events.c.seq.in_(places)))
+
+    def erase_texts(self, ids: Sequence[str], *, alone: bool) -> Counter[str]:
+        """Delete the texts of the messages that came of these events, and what providers said of them.
+
+        A message that still waits is written anew when it is due.
+        """
+        places = select(events.c.seq).where(events.c.id.in_(ids))
+        written: list[ColumnElement[bool]] = [
+            deliveries.c.event.in_(places),
+            deliveries.c.message.is_not(None),
+        ]
+        left = 0
+        if not alone:
+            # Without a text, too: it is perhaps being written.
+            sending = select(func.count()).where(
+                deliveries.c.event.in_(places), deliveries.c.state == SENDING
+            )
+            left = self._connection.execute(sending).scalar_one()
+            written.append(deliveries.c.state != SENDING)
+        tried = select(deliveries.c.seq).where(*written)
+        self._connection.execute(update(attempts).where(attempts.c.delivery.in_(tried)).values(detail=""))
+        blank = update(deliveries).where(*written).values(title=None, message=None)
+        return Counter(texts=self._connection.execute(blank).rowcount, left=left)
+
+    def erase_addressed(self, ids: Sequence[str], *, alone: bool) -> Counter[str]:
+        """Delete the deliveries of these events that hold a recipient's address, sent or not; count them."""
+        places = select(events.c.seq).where(events.c.id.in_(ids))
+        those = [deliveries.c.event.in_(places), deliveries.c.recipient != ""]
+        if not alone:
+            those.append(deliveries.c.state != SENDING)
+        erased = self._count_states(*those)
+        gone = select(deliveries.c.seq).where(*those)
+        self._connection.execute(delete(attempts).where(attempts.c.delivery.in_(gone)))
+        self._connection.execute(delete(deliveries).where(*those))
+        return erased
+
+    def erase_windows(self, keys: Iterable[WindowKey]) -> int:
+        """Delete windows; return their number."""
+        return sum(
+            self._connection.execute(
+                delete(windows).where(windows.c.rule == rule, windows.c.stage == stage, windows.c.key == key)
+            ).rowcount
+            for rule, stage, key in keys
+        )
+
+    def erase_quarantine(self, numbers: Sequence[int]) -> int:
+        """Delete quarantined bodies; return their number."""
+        return self._connection.execute(delete(quarantine).where(quarantine.c.id.in_(numbers))).rowcount
+
+    def rewrite_facts(self, changed: Mapping[str, str | None]) -> None:
+        """Keep what is left of facts, or nothing of them; when they were last seen stays."""
+        gone = [thing for thing, lessons in changed.items() if lessons is None]
+        self._connection.execute(delete(facts).where(facts.c.thing.in_(gone)))
+        rows = [(lessons, thing) for thing, lessons in changed.items() if lessons is not None]
+        sql.REWRITE_FACT.many(self._connection, rows)

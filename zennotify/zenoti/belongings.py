@@ -1,0 +1,140 @@
+"""What belongs to one guest: bookings, invoices, memberships and packages, and the events that tell of them.
+
+Pure; erasure.py reads facts and events and asks.  Who reads on learns of more: a fact names a booking, and an event
+of this booking its invoice.  It is over when `extent` does not change any more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum, auto
+
+from zennotify.core.model import Event
+from zennotify.zenoti import facts
+from zennotify.zenoti.facts import Key, Lesson
+from zennotify.zenoti.mention import Mention, Wanted
+from zennotify.zenoti.things import POINTERS, things_of
+
+#: The kinds of things that are one guest's.
+KINDS = POINTERS["guest"]
+
+
+class Bearing(Enum):
+    """What an event has to do with the guest."""
+
+    #: It names the guest, or tells the name of who has one of the guest's things.
+    PERSONAL = auto()
+    #: It names one of the guest's things, and nobody: the guest's name is at most in the messages made of it.
+    ABOUT_THINGS = auto()
+    NONE = auto()
+
+
+class Belongings:
+    """What is one guest's, as far as has been read."""
+
+    def __init__(self, guest_id: str) -> None:
+        """Take the guest's id; raises ValueError for what is no id."""
+        key = facts.key_of("guest", guest_id)
+        if key is None:
+            raise ValueError(
+                "an id of a guest is a text of 1 to 200 characters, e.g. d08327d8-f928-4c37-8be3"
+            )
+        self.guest: Key = key
+        self.mention = Mention(guest_id)
+        #: Whether anything names it as a guest's id, and not as a centre's or a service's.
+        self.is_known = False
+        self.has_fact = False
+        self.things: set[Key] = set()
+        #: The classes that the guest is remembered in.
+        self.classes: set[Key] = set()
+        #: Those of which a fact says nothing else, so that they lead on to what names them.
+        self._sure: set[Key] = set()
+        #: Named by the guest's things, but another's.
+        self._others: set[Key] = set()
+
+    @property
+    def extent(self) -> tuple[int, int, int]:
+        """How much has been learned; it changes with all that makes another reading worth while."""
+        return len(self.things), len(self._sure), len(self._others)
+
+    def wanted(self) -> Wanted:
+        """Return the ids that facts and events are to be searched for."""
+        return Wanted({key.partition(" ")[2] for key in (self.guest, *self.things)})
+
+    def read_fact(self, key: Key, kept: str) -> None:
+        """Learn from a fact whose thing is the guest's, or which names such a thing."""
+        kind = key.partition(" ")[0]
+        if key == self.guest:
+            self.is_known = self.has_fact = True
+        elif kind == "session":
+            if any(self.guest in lesson.values for lesson in facts.read(kept)):
+                self.is_known = True
+                self.classes.add(key)
+        elif kind in KINDS:
+            self._read_thing(key, dict(_pointers(facts.read(kept))))
+
+    def _read_thing(self, key: Key, pointers: Mapping[str, Key]) -> None:
+        owner = pointers.get("guest")
+        tied = {pointers[kind] for kind in KINDS if kind in pointers}
+        if owner == self.guest:
+            self.is_known = True
+        elif owner is not None:
+            if key in self.things:
+                self.things.discard(key)
+                self._others.add(key)
+            return
+        elif key not in self.things and not tied & self._sure:
+            return
+        self._sure.add(key)
+        self._add({key, *tied})
+
+    def read_event(self, event: Event) -> Bearing:
+        """Return what an event has to do with the guest, and learn which things it names."""
+        things = things_of(event)
+        keys = facts.keys_of(things)
+        owner = keys.get("guest")
+        its = {keys[kind] for kind in KINDS if kind in keys}
+        if owner == self.guest:
+            self.is_known = True
+            self._add(its)
+            return Bearing.PERSONAL
+        # A number may be anything: it counts only as the guest's id.
+        if not self.mention.id.isdecimal() and self.mention.in_value(event.data):
+            return Bearing.PERSONAL
+        if owner is not None or not its & self.things:
+            return Bearing.NONE
+        self._add(its)
+        return Bearing.PERSONAL if things.get("guest") else Bearing.ABOUT_THINGS
+
+    def is_in_text(self, text: bytes) -> bool:
+        """Return whether a body that nobody could read names the guest or one of the guest's things."""
+        if not self.wanted().may_be_in(text):
+            return False
+        ids = {key.partition(" ")[2] for key in (self.guest, *self.things)}
+        return any(Mention(id_).in_body(text) for id_ in ids if not id_.isdecimal())
+
+    def _add(self, keys: set[Key]) -> None:
+        self.things |= keys - self._others
+
+
+def fact_without(guest: Key, key: Key, kept: str) -> str | None:
+    """Return what is left of a fact without a guest; None for nothing, which a fact about the guest's own leaves."""
+    lessons = facts.read(kept)
+    if key.partition(" ")[0] == "session":
+        left = [
+            Lesson(at, event, {field: value for field, value in values.items() if field != guest})
+            for at, event, values in lessons
+        ]
+        left = [lesson for lesson in left if lesson.values]
+        return json.dumps(left, separators=(",", ":")) if left else None
+    owner = dict(_pointers(lessons)).get("guest", guest)
+    return None if guest in {key, owner} else kept
+
+
+def _pointers(lessons: Sequence[Lesson]) -> Iterator[tuple[str, Key]]:
+    for lesson in lessons:
+        for field in ("guest", *KINDS):
+            key = facts.key_of(field, lesson.values.get(field))
+            if key is not None:
+                yield field, key
