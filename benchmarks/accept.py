@@ -30,7 +30,7 @@ _OTHER_TYPES = [name for name in EVENT_TYPES if name != TYPE]
 
 def rules() -> list[dict[str, Any]]:
     """Return the 100 rules."""
-    common = {"notify": "desk", "message": "Booked by {{ guest.name }}, invoice {{ data.invoice_number }}"}
+    message = "Booked by {{ guest.name }}, invoice {{ data.invoice_number }}"
     listening = [
         {"match": {"data.center_id": CENTER}, "when": "data.invoice_number | number > 0"},
         {
@@ -40,11 +40,19 @@ def rules() -> list[dict[str, Any]]:
         {"match": {"data.center_id": "another centre"}},
         {"match": {"data.guest.id": "another guest"}},
     ]
-    made = [{"id": f"rule-{n}", "event": TYPE, **common, **more} for n, more in enumerate(listening)]
+    common = {"event": TYPE, "notify": "desk", "message": message}
+    made = [{"id": f"rule-{n}", **common, **more} for n, more in enumerate(listening)]
     for number in range(len(made), 100):
         kind = _OTHER_TYPES[number % len(_OTHER_TYPES)]
+        match = {"center.id": f"centre {number}"}
         made.append(
-            {"id": f"rule-{number}", "event": kind, "match": {"data.center_id": f"centre {number}"}, **common}
+            {
+                "id": f"rule-{number}",
+                "event": kind,
+                "match": match,
+                "notify": "desk",
+                "message": "It happened",
+            }
         )
     return made
 

@@ -6,12 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from zennotify.core.model import Form
+from zennotify.core.model import Form, Zone
+from zennotify.core.path import EVERY, Step, parse_path
 from zennotify.errors import ConfigError
+from zennotify.rulebook import Surroundings
 from zennotify.rulefile import CompiledRules, Sources, compile_rules, read_sources
+from zennotify.rulefile.scope import Scope
 from zennotify.zenoti.catalog import EVENT_TYPES
+from zennotify.zenoti.event import Reading
+from zennotify.zenoti.fields import fields_of
 
+KNOWN = [fields for name in EVENT_TYPES if (fields := fields_of(name)) is not None]
 ROOT = Path(__file__).parents[2]
 CHANNELS = {"desk": Form.CHAT, "front-desk": Form.CHAT, "manager-mail": Form.EMAIL, "manager-sms": Form.SMS}
 STATUS_WORDS = (
@@ -679,6 +687,44 @@ def test_rules_that_were_in_force_before_go_on_whatever_the_catalog_has_learned(
         compiled(BAD)
     assert compiled(BAD, examined=False).warnings == ()
     assert compiled(BAD, past=True).warnings == ()
+
+
+def test_at_a_start_the_last_good_rules_go_on_and_files_are_examined() -> None:
+    surroundings = Surroundings(
+        rules=Path("rules"),
+        templates=Path("templates"),
+        centers=Path("centers.yaml"),
+        channels=CHANNELS,
+        time_zone="UTC",
+        locale="en-US",
+        reading=Reading(Zone.CENTER),
+    )
+    assert len(surroundings.compile(BAD, kept=True).rules.rules) == 1
+    assert len(surroundings.compile(BAD, past=True).rules.rules) == 1
+    with pytest.raises(ConfigError, match="session_id"):
+        surroundings.compile(BAD)
+
+
+NAMES = sorted(
+    {str(step) for fields in KNOWN for one in fields.all() for step in parse_path(one.path).steps[1:]}
+)
+
+
+@given(
+    st.sampled_from([*EVENT_TYPES, "*", "Guest.*", "Class.*"]),
+    st.lists(
+        st.one_of(st.sampled_from(NAMES), st.text(max_size=5), st.integers(0, 2), st.just(EVERY)),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_of_every_path_something_or_nothing_is_said(event: str, steps: list[Step]) -> None:
+    scope = Scope([event], [event.casefold()], {name.casefold(): name for name in EVENT_TYPES})
+    way = ("data", *steps)
+    for in_template in (False, True):
+        absent = scope.absent(way, in_template=in_template)
+        assert absent is None or absent.sentence
+    assert all(gap for _, gap in scope.missing(way))
 
 
 def test_all_mistakes_are_said_at_once_with_those_of_other_kinds() -> None:

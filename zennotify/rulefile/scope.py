@@ -163,8 +163,8 @@ class Scope:
         lost = [way for fields in self.types if isinstance(way := fields.find(mended), Lost)]
         if len(lost) < len(self.types):
             return mended
-        at, parents = max(one.at for one in lost), [one.last for one in lost]
-        names = [name for parent in parents for name in parent.fields]
+        at = max(one.at for one in lost)
+        names = [name for one in lost if one.at == at for name in one.last.fields]
         return self._mended(mended, at, names, alike) or mended[:at]
 
     def _elsewhere(self, steps: Steps) -> Steps | None:
