@@ -44,7 +44,7 @@ def paths(source: str) -> list[str]:
         ("{% with x = data.a %}{{ x.b }}{% endwith %}{{ x.c }}", ["data.a", "data.a.b", "x.c"]),
         (
             "{% macro m(data) %}{{ data.a }}{{ guest.name }}{% endmacro %}{{ m(data.b) }}",
-            ["guest.name", "m", "data.b"],
+            ["guest.name", "data.b"],
         ),
         ("{{ data.a[data.b] }}", ["data.a", "data.b"]),
         ("{{ data.a[:3] }} {{ data.b[-1] }}", ["data.a", "data.b"]),
@@ -86,7 +86,7 @@ def test_a_filter_that_names_a_field_can_be_forgiven() -> None:
     ("source", "guarded"),
     [
         ("{% if data.a %}{{ data.b }}{% endif %}", {"data", "data.a"}),
-        ("{% if data.a is defined %}{% else %}{{ data.b }}{% endif %}", {"data", "data.a"}),
+        ("{% if data.a %}{% else %}{{ data.b }}{% endif %}", {"data", "data.a"}),
         ("{{ data.b if data.a }}", {"data", "data.a"}),
         ("{{ data.a and data.b }}", {"data", "data.a"}),
         (
@@ -111,11 +111,11 @@ def test_the_type_of_the_event_guards_everything() -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ('data.a == "x"', [("data.a", False, "eq", ("x",))]),
-        ("3 < data.a", [("data.a", False, "gt", (3,))]),
-        ("data.a in [1, -2]", [("data.a", False, "in", (1, -2))]),
-        ('data.a | word != "x"', [("data.a", True, "ne", ("x",))]),
-        ('data.a | default("none") in ["none", "x"]', [("data.a", False, "in", ("x",))]),
+        ('data.a == "x"', [("data.a", "", "eq", ("x",))]),
+        ("3 < data.a", [("data.a", "", "gt", (3,))]),
+        ("data.a in [1, -2]", [("data.a", "", "in", (1, -2))]),
+        ('data.a | word != "x"', [("data.a", "word", "ne", ("x",))]),
+        ('data.a | default("none") in ["none", "x"]', [("data.a", "", "in", ("x",))]),
         ('data.a != ""', []),
         ("data.a == data.b", []),
         ("data.a in data.b", []),
@@ -124,10 +124,10 @@ def test_the_type_of_the_event_guards_everything() -> None:
     ],
 )
 def test_comparisons_with_fixed_values_are_found(
-    source: str, expected: list[tuple[str, bool, str, tuple[object, ...]]]
+    source: str, expected: list[tuple[str, str, str, tuple[object, ...]]]
 ) -> None:
-    def shown(one: Comparison) -> tuple[str, bool, str, tuple[object, ...]]:
-        return spell_path(one.steps), one.by_word, one.operator, one.values
+    def shown(one: Comparison) -> tuple[str, str, str, tuple[object, ...]]:
+        return spell_path(one.steps), one.by, one.operator, one.values
 
     assert [shown(one) for one in expression_uses(source).comparisons] == expected
 

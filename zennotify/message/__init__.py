@@ -8,11 +8,12 @@ from zennotify.message.fallback import fallback, notice
 from zennotify.message.problem import TemplateProblem
 from zennotify.message.template import MessageTemplate
 from zennotify.message.templates import INLINE, Templates
-from zennotify.message.uses import Comparison, Guards, Use, Uses
 from zennotify.message.wants import Want
+from zennotify.message.ways import Call, Comparison, Guards, Use, Uses
 
 __all__ = [
     "INLINE",
+    "Call",
     "Comparison",
     "Guards",
     "MessageTemplate",

@@ -16,7 +16,8 @@ from zennotify.message.limits import Run, Running
 from zennotify.message.missing import Missing
 from zennotify.message.problem import TemplateProblem, in_words
 from zennotify.message.sandbox import Sandbox
-from zennotify.message.uses import Uses, uses_of
+from zennotify.message.uses import uses_of
+from zennotify.message.ways import Uses
 
 _LONGEST: Final = 2_000
 _SANDBOX: Final = Sandbox()

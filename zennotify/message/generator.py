@@ -31,6 +31,9 @@ class Generator(CodeGenerator):
         self._costs = {id(body.body): _cost(body) for body in bodies if isinstance(body, _Body)}
         for loop in node.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, LOOP, [], [], None, None, lineno=loop.lineno)
+        for imported in node.find_all((nodes.Import, nodes.FromImport)):
+            # Always with the names of the message: a macro without them fails at the first one that it prints.
+            setattr(imported, "with_context", True)  # noqa: B010 - Jinja's types know no field that two nodes share
         for used in node.find_all(nodes.Filter):
             if used.name in FILTERS and used.name not in FORGIVING:
                 given: list[Any] = used.kwargs

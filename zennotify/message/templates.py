@@ -17,8 +17,9 @@ from zennotify.message.moments import style
 from zennotify.message.problem import TemplateProblem
 from zennotify.message.sandbox import Sandbox
 from zennotify.message.template import MessageTemplate
-from zennotify.message.uses import Uses, uses_of
+from zennotify.message.uses import uses_together
 from zennotify.message.wants import wants
+from zennotify.message.ways import Uses
 from zennotify.zenoti.things import FIELDS
 
 #: How an inline message is called where a template has a name.
@@ -75,19 +76,12 @@ class Templates:
         return self._message(INLINE, tree, title)
 
     def uses(self, name: str) -> Iterator[tuple[str, Uses]]:
-        """Yield what a template and each one that it includes, imports or extends uses."""
-        return self._uses(name, self._trees[name], set())
+        """Yield what a template and each one that it includes, imports or extends uses, as far as it runs."""
+        yield from uses_together(name, self._trees[name], self._trees).items()
 
     def inline_uses(self, text: str) -> Iterator[tuple[str, Uses]]:
         """Yield the same for a rule's `message`, which can be used."""
-        return self._uses(INLINE, self._parse(text), set())
-
-    def _uses(self, name: str, tree: nodes.Template, seen: set[str]) -> Iterator[tuple[str, Uses]]:
-        yield name, uses_of(tree)
-        for other in sorted({_target(use) for use in _uses(tree)} - seen):
-            seen.add(other)
-            if other in self._trees:
-                yield from self._uses(other, self._trees[other], seen)
+        yield from uses_together(INLINE, self._parse(text), self._trees).items()
 
     def _read(self, name: str, text: str) -> None:
         try:

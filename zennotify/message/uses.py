@@ -1,85 +1,233 @@
 """Find which paths an expression or a template uses, how carefully, and what it compares them with.
 
-Found in its tree before anything runs; rulefile/ asks what the event types carry of them.  What cannot be followed (a
-name that is set twice, a step worked out at run time) is left out: nothing is said of it.
+Found in its tree before anything runs; rulefile/ asks what the event types carry of them.  A template is read with
+those that it includes, imports and extends, as far as they run: no block that it overrides, no macro that it does not
+call.  What cannot be followed (a name that is set twice, a step worked out at run time) is left out: nothing is said
+of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 from jinja2 import nodes
 
 from zennotify.core.path import EVERY, Step
+from zennotify.message.compared import Side, chosen, side_of_test, sides_of
 from zennotify.message.filters import FORGIVING
 from zennotify.message.generator import LOOP
-
-Steps = tuple[Step, ...]
-#: What was asked before, so that more is known of it: paths; None where the event's type was asked for.
-Guards = frozenset[Steps] | None
-
-
-class Use(NamedTuple):
-    """A path that is printed or asked for."""
-
-    steps: Steps
-    line: int
-    #: A missing field does no harm here: `default`, `is defined`.
-    forgiven: bool
-    #: It only decides what comes next: `{% if ... %}`.
-    decides: bool
-    #: What was asked before it comes to this.
-    guards: Guards
-
-
-class Comparison(NamedTuple):
-    """A path that is compared with fixed values; "" is none, for it only asks whether there is something."""
-
-    steps: Steps
-    line: int
-    #: By its word: `data.x | word == "..."`.
-    by_word: bool
-    #: As Jinja calls it: eq ne gt gteq lt lteq in notin.
-    operator: str
-    values: tuple[Any, ...]
-
-
-class Uses(NamedTuple):
-    """What one template, or one expression, uses."""
-
-    paths: tuple[Use, ...]
-    comparisons: tuple[Comparison, ...]
+from zennotify.message.spell import spell
+from zennotify.message.ways import (
+    PRESENCE,
+    Call,
+    Comparison,
+    Guards,
+    Steps,
+    Use,
+    Uses,
+    Way,
+    asks_absence,
+    asks_presence,
+    calls_super,
+    fields_named,
+    has_fields,
+)
 
 
 def uses_of(tree: nodes.Node) -> Uses:
-    """Return what a tree uses."""
-    reader = _Reader(tree)
-    reader.read(tree, {}, frozenset())
-    return Uses(tuple(reader.paths), tuple(reader.comparisons))
+    """Return what a tree uses, also in macros that it does not call, and in nothing but itself."""
+    reader = _Reader({})
+    reader.file("", tree, {}, frozenset())
+    reader.rest()
+    return reader.found().get("", Uses())
+
+
+def uses_together(name: str, tree: nodes.Template, others: Mapping[str, nodes.Template]) -> dict[str, Uses]:
+    """Return what runs of a template and of the others that it uses, by their names."""
+    reader = _Reader(others)
+    reader.file(name, tree, {}, frozenset())
+    return {name: Uses(), **reader.found()}
 
 
 #: Filters that return an element of a list, or the same list in another way.
 _ELEMENT: Final = frozenset(("first", "last", "min", "max"))
 _SAME: Final = frozenset((LOOP, "list", "sort", "unique", "select", "reject", "selectattr", "rejectattr"))
-#: Tests for what a missing field is, too.
-_PRESENCE: Final = frozenset(("defined", "undefined"))
+#: What tells one event from another, or one rule.
+_TELLING: Final = frozenset((("event", "type"), ("rule", "id")))
+#: The methods that texts do have.
+_METHODS: Final = frozenset(("startswith", "endswith"))
+#: A part that many places use is read so often, each time with what was asked there.
+_MOST_READINGS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _File:
+    """The template that is being read."""
+
+    name: str
+    #: Names that are set more than once.
+    changing: frozenset[str] = frozenset()
+    #: Blocks that another one stands for.
+    overridden: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Macro:
+    node: nodes.Macro
+    file: _File
+    #: What is known where it stands.
+    known: _Known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Module:
+    """An imported template."""
+
+    known: _Known
+
+
 #: What the names that a template sets stand for; None: not to be known.
-_Known = dict[str, Steps | None]
-_TYPE: Final = ("event", "type")
+_Known = dict[str, Way | _Macro | _Module | None]
 
 
 class _Reader:
-    """Walks through one tree."""
+    """Walks through trees."""
 
-    def __init__(self, tree: nodes.Node) -> None:
-        self.paths: list[Use] = []
-        self.comparisons: list[Comparison] = []
+    def __init__(self, trees: Mapping[str, nodes.Template]) -> None:
+        self._trees = trees
+        self._paths: dict[str, dict[Use, None]] = {}
+        self._comparisons: dict[str, dict[Comparison, None]] = {}
+        self._calls: dict[str, dict[Call, None]] = {}
         self._deciding = False
-        set_here = [
-            node.target.name for node in tree.find_all(nodes.Assign) if isinstance(node.target, nodes.Name)
-        ]
-        self._changing = {name for name in set_here if set_here.count(name) > 1}
+        self._file = _File("")
+        self._macros: list[_Macro] = []
+        self._modules: dict[Any, _Known] = {}
+        self._seen: set[Any] = set()
+        self._readings: Counter[Any] = Counter()
+
+    def found(self) -> dict[str, Uses]:
+        """Return what was found in each file."""
+        return {
+            name: Uses(
+                tuple(self._paths.get(name, ())),
+                tuple(self._comparisons.get(name, ())),
+                tuple(self._calls.get(name, ())),
+            )
+            for name in {**self._paths, **self._comparisons, **self._calls}
+        }
+
+    # --- files, blocks and macros -----------------------------------------------------------------------
+
+    def file(
+        self,
+        name: str,
+        tree: nodes.Node,
+        known: _Known,
+        guards: Guards,
+        overridden: frozenset[str] = frozenset(),
+    ) -> None:
+        """Read a template, or an expression: its blocks after all the rest, which sets names for them."""
+        targets = [node.target for node in tree.find_all(nodes.Assign)]
+        times = Counter(target.name for target in targets if isinstance(target, nodes.Name))
+        changing = frozenset(name for name, count in times.items() if count > 1)
+        before, self._file = self._file, _File(name, changing, overridden)
+        parts = tree.body if isinstance(tree, nodes.Template) else [tree]
+        last = (nodes.Block, nodes.Extends)
+        self._all((part for part in parts if not isinstance(part, last)), known, guards)
+        self._all((part for part in parts if isinstance(part, nodes.Block)), known, guards)
+        blocks = overridden | {block.name for block in tree.find_all(nodes.Block) if not calls_super(block)}
+        for extends in tree.find_all(nodes.Extends):
+            self._other(extends.template, known, guards, blocks)
+        self._file = before
+
+    def rest(self) -> None:
+        """Read the macros that nothing has called."""
+        for macro in self._macros:
+            if not self._readings[id(macro.node)]:
+                self._run(macro, frozenset())
+
+    def _other(
+        self, template: nodes.Expr, known: _Known, guards: Guards, overridden: frozenset[str] = frozenset()
+    ) -> None:
+        """Read another template from here; it has the names that are known here."""
+        name = template.value if isinstance(template, nodes.Const) else None
+        tree = self._trees.get(name) if isinstance(name, str) else None
+        if tree is not None and self._may_read(name, (guards, overridden, _plain(known))):
+            self.file(tree=tree, name=str(name), known=known, guards=guards, overridden=overridden)
+
+    def _may_read(self, part: Any, way: Any) -> bool:
+        """Say whether a part was not yet read in this way, and not too often."""
+        if (part, way) in self._seen or self._readings[part] >= _MOST_READINGS:
+            return False
+        self._seen.add((part, way))
+        self._readings[part] += 1
+        return True
+
+    def include(self, node: nodes.Include, known: _Known, guards: Guards) -> None:
+        """Read `{% include %}`: what the other one sets is not known here."""
+        self._other(node.template, dict(known), guards)
+
+    def import_(self, node: nodes.Import | nodes.FromImport, known: _Known, guards: Guards) -> None:
+        """Read `{% import %}` and `{% from ... import %}`."""
+        key = spell(node.template), guards, _plain(known)
+        if key not in self._modules:
+            self._modules[key] = dict(known)
+            self._other(node.template, self._modules[key], guards)
+        module = self._modules[key]
+        if isinstance(node, nodes.Import):
+            known[node.target] = _Module(module)
+            return
+        for name in node.names:
+            source, target = (name, name) if isinstance(name, str) else name
+            known[target] = (
+                None if source in known and module[source] is known[source] else module.get(source)
+            )
+
+    def block(self, node: nodes.Block, known: _Known, guards: Guards) -> None:
+        """Read a block that no other one stands for."""
+        if node.name not in self._file.overridden:
+            self._all(node.body, dict(known), guards)
+
+    def macro(self, node: nodes.Macro, known: _Known, guards: Guards) -> None:
+        """Note a macro; it is read where it is called."""
+        macro = _Macro(node, self._file, known)
+        known[node.name] = macro
+        self._macros.append(macro)
+
+    def call_block(self, node: nodes.CallBlock, known: _Known, guards: Guards) -> None:
+        """Read `{% call %}`: what its body is given is not known."""
+        self.read(node.call, known, guards)
+        self._all(node.defaults, known, guards)
+        self._all(node.body, {**known, **dict.fromkeys(argument.name for argument in node.args)}, guards)
+
+    def _run(self, macro: _Macro, guards: Guards) -> None:
+        """Read what a macro does: what it is given is not known."""
+        if self._may_read(id(macro.node), guards):
+            given = dict.fromkeys(argument.name for argument in macro.node.args)
+            before = self._file, self._deciding
+            self._file, self._deciding = macro.file, False
+            self._all((*macro.node.defaults, *macro.node.body), {**macro.known, **given}, guards)
+            self._file, self._deciding = before
+
+    def call(self, node: nodes.Call, known: _Known, guards: Guards) -> None:
+        """Read a call: the last name of `data.x.startswith("y")` is no field."""
+        called = node.node
+        if macro := _macro(called, known):
+            self._run(macro, guards)
+        elif isinstance(called, nodes.Getattr):
+            self.read(called.node, known, guards)
+            way = self._path(called.node, known)
+            if way and way.steps[0] == "data" and called.attr not in _METHODS:
+                found = Call(way.steps, called.attr, node.lineno, guards)
+                self._calls.setdefault(self._file.name, {})[found] = None
+        else:
+            self.read(called, known, guards)
+        self._all((*node.args, *node.kwargs), known, guards)
+
+    # --- what depends on what ---------------------------------------------------------------------------
 
     def read(self, node: nodes.Node, known: _Known, guards: Guards) -> None:
         """Note what a node and those below it use."""
@@ -95,59 +243,38 @@ class _Reader:
 
     def if_(self, node: nodes.If, known: _Known, guards: Guards) -> None:
         """Read `{% if %}`."""
-        self._branches(node.test, (*node.body, *node.elif_, *node.else_), known, guards)
+        for branch in (node, *node.elif_):
+            inside, guards = self._branches(branch.test, known, guards)
+            self._all(branch.body, known, inside)
+        self._all(node.else_, known, guards)
 
     def either(self, node: nodes.CondExpr, known: _Known, guards: Guards) -> None:
         """Read `a if b else c`."""
-        parts = [part for part in (node.expr1, node.expr2) if part is not None]
-        self._branches(node.test, parts, known, guards)
+        inside, otherwise = self._branches(node.test, known, guards)
+        self.read(node.expr1, known, inside)
+        if node.expr2 is not None:
+            self.read(node.expr2, known, otherwise)
 
     def both(self, node: nodes.And | nodes.Or, known: _Known, guards: Guards) -> None:
-        """Read `a and b`."""
-        self._branches(node.left, [node.right], known, guards)
+        """Read `a and b`, `a or b`."""
+        inside, otherwise = self._branches(node.left, known, guards)
+        self.read(node.right, known, inside if isinstance(node, nodes.And) else otherwise)
 
-    def assign(self, node: nodes.Assign, known: _Known, guards: Guards) -> None:
-        """Read `{% set x = y %}`."""
-        self.read(node.node, known, guards)
-        self._set(node.target, self._path(node.node, known), known)
-
-    def block(self, node: nodes.AssignBlock, known: _Known, guards: Guards) -> None:
-        """Read `{% set x %}...{% endset %}`."""
-        self._all(node.body, known, guards)
-        self._set(node.target, None, known)
-
-    def macro(self, node: nodes.Macro | nodes.CallBlock, known: _Known, guards: Guards) -> None:
-        """Read a macro: what it is given is not known."""
-        inner: _Known = {**known, **dict.fromkeys(argument.name for argument in node.args)}
-        self._all(node.iter_child_nodes(exclude=("args",)), inner, guards)
-
-    def test(self, node: nodes.Test, known: _Known, guards: Guards) -> None:
-        """Read `x is y`."""
-        if node.name in _PRESENCE:
-            self._name(node.node, known, guards, forgiven=True)
-        else:
-            self._all(node.iter_child_nodes(), known, guards)
-
-    def call(self, node: nodes.Call, known: _Known, guards: Guards) -> None:
-        """Read a call: the last name of `data.x.startswith("y")` is no field."""
-        self.read(node.node.node if isinstance(node.node, nodes.Getattr) else node.node, known, guards)
-        self._all((*node.args, *node.kwargs), known, guards)
-
-    def path(self, node: nodes.Expr, known: _Known, guards: Guards) -> None:
-        """Read `a.b[0]`."""
-        self._name(node, known, guards, forgiven=False)
-
-    def _branches(self, test: nodes.Node, parts: Iterable[nodes.Node], known: _Known, guards: Guards) -> None:
-        """Read what depends on a test: it knows what the test has asked for."""
+    def _branches(self, test: nodes.Node, known: _Known, guards: Guards) -> tuple[Guards, Guards]:
+        """Read a test, and return what is known where it holds, and where it does not."""
         deciding, self._deciding = self._deciding, True
         self.read(test, known, guards)
         self._deciding = deciding
         asked = frozenset(self._asked(test, known))
-        self._all(parts, known, None if guards is None or _TYPE in asked else guards | asked)
+        if guards is None or asked & _TELLING:
+            return None, None
+        if not asks_presence(test):
+            return guards | asked, guards | asked
+        return (None if asks_absence(test) else guards | asked), None
 
     def _asked(self, node: nodes.Node, known: _Known) -> Iterator[Steps]:
-        if path := self._path(node, known):
-            yield path
+        if way := self._path(node, known):
+            yield way.steps
         for part in node.iter_child_nodes():
             yield from self._asked(part, known)
 
@@ -156,11 +283,21 @@ class _Reader:
         self.read(node.iter, known, guards)
         inner = dict(known)
         _put(node.target, _every(self._path(node.iter, known)), inner)
-        if node.test is None:
-            self._all(node.body, inner, guards)
-        else:
-            self._branches(node.test, node.body, inner, guards)
-        self._all(node.else_, known, guards)
+        inside = guards if node.test is None else self._branches(node.test, inner, guards)[0]
+        self._all(node.body, inner, inside)
+        self._all(node.else_, known, None if asks_presence(node.iter) else guards)
+
+    # --- names ------------------------------------------------------------------------------------------
+
+    def assign(self, node: nodes.Assign, known: _Known, guards: Guards) -> None:
+        """Read `{% set x = y %}`."""
+        self.read(node.node, known, guards)
+        self._set(node.target, self._path(node.node, known), known)
+
+    def assign_block(self, node: nodes.AssignBlock, known: _Known, guards: Guards) -> None:
+        """Read `{% set x %}...{% endset %}`."""
+        self._all(node.body, known, guards)
+        self._set(node.target, None, known)
 
     def with_(self, node: nodes.With, known: _Known, guards: Guards) -> None:
         """Read `{% with %}`."""
@@ -170,9 +307,39 @@ class _Reader:
             _put(target, self._path(value, known), inner)
         self._all(node.body, inner, guards)
 
-    def _set(self, target: nodes.Node, path: Steps | None, known: _Known) -> None:
-        _put(target, path, known)
-        known.update(dict.fromkeys(self._changing & known.keys()))
+    def _set(self, target: nodes.Node, way: Way | None, known: _Known) -> None:
+        _put(target, way, known)
+        known.update(dict.fromkeys(self._file.changing & known.keys()))
+
+    # --- paths ------------------------------------------------------------------------------------------
+
+    def path(self, node: nodes.Expr, known: _Known, guards: Guards) -> None:
+        """Read `a.b[0]`."""
+        self._name(node, known, guards, forgiven=False)
+
+    def test(self, node: nodes.Test, known: _Known, guards: Guards) -> None:
+        """Read `x is y`."""
+        if node.name in PRESENCE:
+            self._name(node.node, known, guards, forgiven=True)
+        else:
+            self._all(node.iter_child_nodes(), known, guards)
+            self._compare(side_of_test(node), node.lineno, known, guards)
+
+    def compare(self, node: nodes.Compare, known: _Known, guards: Guards) -> None:
+        """Read `x == y`."""
+        self._all(node.iter_child_nodes(), known, guards)
+        self._compare(sides_of(node), node.lineno, known, guards)
+
+    def _compare(self, sides: Iterable[Side], line: int, known: _Known, guards: Guards) -> None:
+        for node, by, operator, values in sides:
+            way = self._path(node, known)
+            if way or by:
+                text = f"{spell(node)} | {by}" if by else spell(node)
+                steps = way.steps if way else ()
+                self._noted(Comparison(steps, text, line, by, operator, values, named=False, guards=guards))
+
+    def _noted(self, comparison: Comparison) -> None:
+        self._comparisons.setdefault(self._file.name, {})[comparison] = None
 
     def filter(self, node: nodes.Filter, known: _Known, guards: Guards) -> None:
         """Read `x | y`; a part of a template as a whole has no x."""
@@ -181,24 +348,33 @@ class _Reader:
             return
         if node.name in FORGIVING:
             self._name(value, known, guards, forgiven=True)
-        else:
-            self.read(value, known, guards)
+            self._all((*node.args, *node.kwargs), known, None)
+            return
+        self.read(value, known, guards)
         self._all((*node.args, *node.kwargs), known, guards)
-        named = _field_named(node)
-        path = _every(self._path(value, known))
-        if named and path:
-            # `map(attribute=..., default=...)` and the tests `defined` and `undefined` take what is missing.
-            forgiven = any(option.key == "default" for option in node.kwargs) or any(
-                isinstance(argument, nodes.Const) and argument.value in _PRESENCE
-                for argument in node.args[1:]
-            )
-            self.paths.append(Use((*path, *named), node.lineno, forgiven, self._deciding, guards))
+        element = _every(self._path(value, known))
+        if element is None:
+            return
+        fields = fields_named(node)
+        # `map(attribute=..., default=...)` and the tests `defined` and `undefined` take what is missing.
+        forgiven = any(option.key == "default" for option in node.kwargs) or any(
+            isinstance(argument, nodes.Const) and argument.value in PRESENCE for argument in node.args[1:]
+        )
+        for steps in fields:
+            self._use(Way((*element.steps, *steps), element.asked), node.lineno, guards, forgiven=forgiven)
+        if found := chosen(node):
+            steps = (*element.steps, *(fields[0] if fields else ()))
+            self._noted(Comparison(steps, "", node.lineno, "", *found, named=True, guards=guards))
+
+    def _use(self, way: Way, line: int, guards: Guards, *, forgiven: bool) -> None:
+        use = Use(way.steps, line, forgiven, self._deciding, None if guards is None else guards | way.asked)
+        self._paths.setdefault(self._file.name, {})[use] = None
 
     def _name(self, node: nodes.Node, known: _Known, guards: Guards, *, forgiven: bool) -> None:
         """Note the path that a node is, or of what cannot be followed as much as can."""
-        path = self._path(node, known)
-        if path is not None and not isinstance(node, nodes.Filter):
-            self.paths.append(Use(path, node.lineno, forgiven, self._deciding, guards))
+        way = self._path(node, known)
+        if way is not None and not isinstance(node, nodes.Filter):
+            self._use(way, node.lineno, guards, forgiven=forgiven)
         elif isinstance(node, nodes.Getattr | nodes.Getitem):
             self._name(node.node, known, guards, forgiven=forgiven)
             if isinstance(node, nodes.Getitem):
@@ -206,37 +382,25 @@ class _Reader:
         elif not isinstance(node, nodes.Name):
             self.read(node, known, guards)
 
-    def _path(self, node: nodes.Node, known: Mapping[str, Steps | None]) -> Steps | None:
+    def _path(self, node: nodes.Node, known: Mapping[str, Any]) -> Way | None:
         """Return the path that a node stands for, or None."""
         match node:
             case nodes.Name():
-                return known.get(node.name, (node.name,))
+                way = known.get(node.name, Way((node.name,)))
+                return way if isinstance(way, Way) else None
             case nodes.Getattr():
-                return _with_step(self._path(node.node, known), node.attr)
+                return _below(self._path(node.node, known), node.attr)
             case nodes.Getitem(arg=nodes.Const(value=str() | int() as step)) if not isinstance(step, bool):
-                return _with_step(self._path(node.node, known), step)
+                return _below(self._path(node.node, known), step)
             case nodes.Filter(node=nodes.Expr() as value):
+                way = self._path(value, known)
                 if node.name in _ELEMENT and not (node.args or node.kwargs):
-                    return _every(self._path(value, known))
-                return self._path(value, known) if node.name in _SAME or node.name in FORGIVING else None
+                    return _every(way)
+                if node.name in FORGIVING:
+                    return None if way is None or has_fields(node.args) else way.forgiven()
+                return way if node.name in _SAME else None
             case _:
                 return None
-
-    def compare(self, node: nodes.Compare, known: _Known, guards: Guards) -> None:
-        """Read `x == y`."""
-        self._all(node.iter_child_nodes(), known, guards)
-        if len(node.ops) != 1:
-            return
-        [operand] = node.ops
-        for side, other, operator in (
-            (node.expr, operand.expr, operand.op),
-            (operand.expr, node.expr, _MIRRORED.get(operand.op)),
-        ):
-            compared, by_word, instead = _compared(side)
-            path = self._path(compared, known)
-            values = [value for value in _constants(other, operator) if value not in ("", *instead)]
-            if path and operator and values:
-                self.comparisons.append(Comparison(path, node.lineno, by_word, operator, tuple(values)))
 
 
 _LOOKS: Final[Mapping[type[nodes.Node], Callable[[_Reader, Any, _Known, Guards], None]]] = {
@@ -246,10 +410,14 @@ _LOOKS: Final[Mapping[type[nodes.Node], Callable[[_Reader, Any, _Known, Guards],
     nodes.And: _Reader.both,
     nodes.Or: _Reader.both,
     nodes.Assign: _Reader.assign,
-    nodes.AssignBlock: _Reader.block,
+    nodes.AssignBlock: _Reader.assign_block,
     nodes.With: _Reader.with_,
     nodes.Macro: _Reader.macro,
-    nodes.CallBlock: _Reader.macro,
+    nodes.CallBlock: _Reader.call_block,
+    nodes.Block: _Reader.block,
+    nodes.Include: _Reader.include,
+    nodes.Import: _Reader.import_,
+    nodes.FromImport: _Reader.import_,
     nodes.Test: _Reader.test,
     nodes.Filter: _Reader.filter,
     nodes.Call: _Reader.call,
@@ -258,59 +426,37 @@ _LOOKS: Final[Mapping[type[nodes.Node], Callable[[_Reader, Any, _Known, Guards],
     nodes.Getattr: _Reader.path,
     nodes.Getitem: _Reader.path,
 }
-_MIRRORED: Final = {"eq": "eq", "ne": "ne", "gt": "lt", "gteq": "lteq", "lt": "gt", "lteq": "gteq"}
 
 
-def _compared(side: nodes.Expr) -> tuple[nodes.Expr, bool, list[Any]]:
-    """Return what is compared, whether by its word, and what takes the place of a missing field."""
-    match side:
-        case nodes.Filter(name="word", node=nodes.Expr() as value):
-            return value, True, []
-        case nodes.Filter(node=nodes.Expr() as value) if side.name in FORGIVING:
-            return value, False, [part.value for part in side.args if isinstance(part, nodes.Const)]
+def _macro(node: nodes.Node, known: _Known) -> _Macro | None:
+    """Return the macro that is called: `who`, or `module.who`."""
+    found: Any = None
+    match node:
+        case nodes.Name(name=name):
+            found = known.get(name)
+        case nodes.Getattr(node=nodes.Name(name=name), attr=attribute):
+            module = known.get(name)
+            found = module.known.get(attribute) if isinstance(module, _Module) else None
         case _:
-            return side, False, []
+            pass
+    return found if isinstance(found, _Macro) else None
 
 
-def _constants(node: nodes.Node, operator: str | None) -> tuple[Any, ...]:
-    """Return the fixed values that a side of a comparison is; none where it is not fixed."""
-    items: Sequence[nodes.Node] = [node]
-    if operator in {"in", "notin"}:
-        items = node.items if isinstance(node, nodes.List | nodes.Tuple) else []
-    values: list[Any] = []
-    for item in items:
-        match item:
-            case nodes.Const():
-                values.append(item.value)
-            case nodes.Neg(node=nodes.Const(value=int() | float() as number)):
-                values.append(-number)
-            case _:
-                return ()
-    return tuple(values)
+def _plain(known: _Known) -> frozenset[tuple[str, Way | None]]:
+    """Return what can be told apart of the names that are known."""
+    return frozenset((name, way) for name, way in known.items() if way is None or isinstance(way, Way))
 
 
-def _field_named(node: nodes.Filter) -> Steps:
-    """Return the field of each element that a filter is told by its name."""
-    named = [option.value for option in node.kwargs if option.key == "attribute"]
-    if node.name in {"selectattr", "rejectattr"}:
-        named += node.args[:1]
-    match named:
-        case [nodes.Const(value=str(text))]:
-            return tuple(int(step) if step.isdecimal() else step for step in text.split("."))
-        case _:
-            return ()
+def _below(way: Way | None, step: Step) -> Way | None:
+    return None if way is None else way.step(step)
 
 
-def _with_step(path: Steps | None, step: Step) -> Steps | None:
-    return None if path is None else (*path, step)
+def _every(way: Way | None) -> Way | None:
+    return _below(way, EVERY)
 
 
-def _every(path: Steps | None) -> Steps | None:
-    return _with_step(path, EVERY)
-
-
-def _put(target: nodes.Node, path: Steps | None, known: _Known) -> None:
+def _put(target: nodes.Node, way: Way | None, known: _Known) -> None:
     if isinstance(target, nodes.Name):
-        known[target.name] = path
+        known[target.name] = way
     else:
         known.update({name.name: None for name in target.find_all(nodes.Name)})

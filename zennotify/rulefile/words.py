@@ -112,7 +112,7 @@ def wrong_comparison(meaning: Meaning, comparison: Comparison) -> Wrong | None:
 def _wrong_operand(meaning: Meaning, comparison: Comparison, value: Any) -> Wrong | None:
     path, equality = meaning.path, comparison.operator in {"eq", "ne", "in", "notin"}
     match meaning.kind, value:
-        case Kind.CODE, _ if comparison.by_word:
+        case Kind.CODE, _ if comparison.by == "word":
             return _wrong_word(meaning, value)
         case Kind.CODE, str():
             return Wrong(_as_word(meaning, value))
