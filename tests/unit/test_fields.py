@@ -9,10 +9,10 @@ import pytest
 
 from zennotify.core.path import EVERY, Step, parse_path
 from zennotify.zenoti.catalog import EVENT_TYPES
-from zennotify.zenoti.codes import APPOINTMENT_GROUP_STATUS, GENDER
+from zennotify.zenoti.codes import APPOINTMENT_GROUP_STATUS, GENDER, PACKAGE_INVOICE_STATUS
 from zennotify.zenoti.fields import Field, Fields, Kind, Lost, fields_of, spell_path
 from zennotify.zenoti.sample import load_sample, sample_names
-from zennotify.zenoti.things import FIELDS
+from zennotify.zenoti.things import FIELDS, REDEMPTIONS
 
 #: Samples that are variants of a type, whose names are not the type's.
 VARIANTS = {
@@ -173,7 +173,6 @@ def test_what_is_personal(event_type: str, path: str, personal: bool) -> None:
         ("Invoice.Closed", "data.invoice.transactions[*].anything.at_all"),
         ("Guest.Membership.Created", "data.service_balance[*].anything"),
         ("Guest.Package.Created", "data.services[*].service_type_info.anything"),
-        ("Guest.Created", "data.personal_info.mobile_phone.display_number"),
         ("Guest.Created", "data.address_info.country_name"),
         ("Class.Booking.Created", "data.training_virtual_guests[*].first_name"),  # null in every sample
         ("Guest.Membership.Created", "data.payment_history[0].date"),  # an empty list
@@ -194,6 +193,8 @@ def test_below_what_the_samples_do_not_show_anything_may_stand(event_type: str, 
         ("AppointmentGroup.Created", "data.appointments.service_name", "data.appointments", 2),
         ("AppointmentGroup.Created", "data.guest[*].id", "data.guest", 2),
         ("AppointmentGroup.Created", "data.center_id.name", "data.center_id", 2),
+        # Null in the samples, but its parts are known.
+        ("Guest.Created", "data.personal_info.mobile_phone.numbr", "data.personal_info.mobile_phone", 3),
     ],
 )
 def test_a_path_is_lost_where_it_leaves_what_is_known(event_type: str, path: str, last: str, at: int) -> None:
@@ -202,12 +203,23 @@ def test_a_path_is_lost_where_it_leaves_what_is_known(event_type: str, path: str
     assert (way.last.path, way.at) == (last, at)
 
 
+@pytest.mark.parametrize("event_type", ["Guest.Package.Redemption", "Guest.Package.RedemptionReversal"])
+@pytest.mark.parametrize("name", REDEMPTIONS)
+def test_a_redemption_and_its_reversal_may_have_each_of_the_lists(event_type: str, name: str) -> None:
+    assert field(event_type, f"data.{name}").optional
+    assert field(event_type, f"data.{name}[*].invoice.status").words == PACKAGE_INVOICE_STATUS
+    assert field(event_type, f"data.{name}[*].usage_date").kinds == (Kind.DAY,)
+    assert not field(event_type, "data.center.name").optional
+
+
 def test_what_was_only_observed_is_not_complete() -> None:
     assert [one.path for one in of("AppointmentGroup.Delete").all()] == [
         "data.appointment_group_id",
         "data.appointment_id",
     ]
     incomplete = {name for name in EVENT_TYPES if (fields := fields_of(name)) and not fields.complete}
+    unseen = {name for name in EVENT_TYPES if (fields := fields_of(name)) and not fields.shown}
+    assert unseen == {"AppointmentGroup.Delete", "Invoice.Payments.Added", "Invoice.Payments.Deleted"}
     assert incomplete == {
         "AppointmentGroup.Delete",
         "Employee.Created",

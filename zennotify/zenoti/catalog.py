@@ -173,7 +173,7 @@ _MEMBERSHIP = _table(
     membership=_table(type=_code(codes.MEMBERSHIP_TYPE)),
     purchase=_table(date=_day),
 )
-_REDEMPTIONS = _table(usage_date=_day)
+_REDEMPTIONS = _table(usage_date=_day, invoice=_table(status=_code(codes.PACKAGE_INVOICE_STATUS)))
 #: In one sample `purchase.date` is in UTC and `date.start` the same moment on the centre's clock.
 _PACKAGE = _table(
     status=_code(codes.PACKAGE_STATUS),

@@ -19,7 +19,7 @@ from zennotify.core.path import EVERY, Step
 from zennotify.zenoti.catalog import EVENT_TYPES, give_meaning
 from zennotify.zenoti.codes import Words
 from zennotify.zenoti.sample import load_sample, sample_names
-from zennotify.zenoti.things import POINTERS, things_of
+from zennotify.zenoti.things import POINTERS, REDEMPTIONS, things_of
 
 
 class Kind(StrEnum):
@@ -91,6 +91,8 @@ class Fields:
     data: Field
     #: Whether the samples show the whole of it, as far as anybody knows.
     complete: bool
+    #: Whether there is a sample at all, so that this is more than what somebody happened to see.
+    shown: bool
     #: The kinds of things (guest, session, ...) that the event names, or that earlier events can lead it to.
     things: frozenset[str]
 
@@ -147,7 +149,7 @@ _PAYMENTS = {
         }
     ],
 }
-_PHONE = {"country_code": 1, "phone_code": 1, "number": "x"}
+_PHONE = {"country_code": 1, "phone_code": 1, "number": "x", "display_number": "x"}
 _GUEST = {"personal_info": {"mobile_phone": _PHONE, "work_phone": _PHONE, "home_phone": _PHONE}}
 #: Fields that others have seen in real events, as one such event; each may be missing.
 _OBSERVED: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -173,6 +175,8 @@ _OBSERVED: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 #: Types that carry what another one does, whatever their samples show.
 _LIKE: Final = {"appointmentgroup.updated": "appointmentgroup.created"}
+#: Zenoti describes both alike; that their samples name their lists otherwise may be chance.
+_REDEEMING: Final = ("guest.package.redemption", "guest.package.redemptionreversal")
 #: Where there is more than the sample shows: where the published one ends too early, and where Zenoti's change log
 #: says that fields were added (the names of country and state, in 2023).
 _MORE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -208,7 +212,7 @@ def _fields_of(event_type: str) -> Fields | None:
     spelling = _SPELLING.get(event_type)
     if spelling is None:
         return None
-    samples = [load_sample(name)["data"] for name in _samples().get(event_type, ())]
+    samples = _data(event_type)
     observed = [dict(_OBSERVED[event_type])] if event_type in _OBSERVED else []
     if not samples and not observed:
         return None
@@ -221,9 +225,31 @@ def _fields_of(event_type: str) -> Fields | None:
     return Fields(
         event_type=spelling,
         data=data,
+        shown=bool(samples),
         complete=bool(samples) and event_type not in _MORE,
         things=_things(spelling, samples + observed),
     )
+
+
+def _data(event_type: str) -> list[dict[str, Any]]:
+    """Return the samples of a type."""
+    if event_type in _REDEEMING:
+        return _redemptions(event_type)
+    return [load_sample(name)["data"] for name in _samples().get(event_type, ())]
+
+
+def _redemptions(event_type: str) -> list[dict[str, Any]]:
+    """Return one sample for each list that a redemption, or a reversal, may have: there are few with all of them."""
+    own = load_sample(_SPELLING[event_type])["data"]
+    rest = {name: value for name, value in own.items() if name not in REDEMPTIONS}
+    every = [load_sample(_SPELLING[one])["data"] for one in _REDEEMING]
+    lists: dict[str, list[Any]] = {name: [] for name in REDEMPTIONS}
+    for name in REDEMPTIONS:
+        alike = name.removesuffix("_reversal")
+        for data in every:
+            for other in (alike, f"{alike}_reversal"):
+                lists[name] += data.get(other, [])
+    return [rest | {name: elements} for name, elements in lists.items()]
 
 
 _SPELLING: Final = {name.casefold(): name for name in EVENT_TYPES}
@@ -391,6 +417,7 @@ def _merge(field: Field, more: Field) -> Field:
         kinds=tuple(kind for kind in Kind if kind in kinds),
         words=field.words or more.words,
         nullable=field.nullable or more.nullable,
+        open=field.open and more.open,
         fields=fields,
         element=element,
     )
