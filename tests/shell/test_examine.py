@@ -719,7 +719,7 @@ NAMES = sorted(
     ),
 )
 def test_of_every_path_something_or_nothing_is_said(event: str, steps: list[Step]) -> None:
-    scope = Scope([event], [event.casefold()], {name.casefold(): name for name in EVENT_TYPES})
+    scope = Scope.of([event], [event.casefold()], {name.casefold(): name for name in EVENT_TYPES})
     way = ("data", *steps)
     for in_template in (False, True):
         absent = scope.absent(way, in_template=in_template)

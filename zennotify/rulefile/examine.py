@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from zennotify.core.path import Path
 from zennotify.message import INLINE, Guards, Templates, Uses, expression_uses
-from zennotify.rulefile.findings import Finding, guards_of, of_clause, of_key, of_uses
+from zennotify.rulefile.findings import Finding, demanded, guards_of, of_clause, of_key, of_recipient, of_uses
 from zennotify.rulefile.scope import Scope
 from zennotify.yamlfile import Step
 
@@ -33,6 +33,8 @@ class Asked:
     #: One of these, or neither.
     message: str = ""
     template: str = ""
+    #: Of the channels told whose recipient comes from the event: where it is named, its name and its `to`.
+    recipients: list[tuple[Place, str, str]] = field(default_factory=list)
 
 
 class Found(NamedTuple):
@@ -56,24 +58,31 @@ class Examiner:
         self._scopes: dict[tuple[str, ...], Scope] = {}
         self._whens: dict[str, Uses] = {}
         self._messages: dict[tuple[str, str], tuple[tuple[str, Uses], ...]] = {}
+        self._recipients: dict[str, tuple[Uses, ...]] = {}
         self._seen: set[tuple[str, Scope, Guards]] = set()
 
     def examine(self, asked: Asked) -> Iterator[Found]:
         """Yield what is wrong with a rule, or looks wrong."""
         scope = self._scopes.get(asked.events)
         if scope is None:
-            scope = self._scopes[asked.events] = Scope(asked.events, asked.heard, self._event_types)
+            scope = self._scopes[asked.events] = Scope.of(asked.events, asked.heard, self._event_types)
+        clauses = [(path, wanted) for _, path, wanted in asked.clauses]
+        scope = scope.narrowed(demanded(clauses))
         for place, path, wanted in asked.clauses:
             for finding in of_clause(scope, path, wanted):
                 within = finding.place
                 yield Found(finding, (*place, *(within or ())), key=within is None)
         for place, path in asked.keys:
             yield from (Found(finding, place) for finding in of_key(scope, path))
-        clauses = [(path, wanted) for _, path, wanted in asked.clauses]
         when = self._uses_of_when(asked.when)
         if when is not None:
             yield from (Found(finding, ("when",)) for finding in of_uses(scope, when, guards_of(clauses)))
-        yield from self._message(asked, scope, guards_of(clauses, when))
+        guards = guards_of(clauses, when)
+        yield from self._message(asked, scope, guards)
+        for place, channel, to in asked.recipients:
+            for uses in self._uses_of_recipient(to):
+                for sentence in of_recipient(scope, uses, guards):
+                    yield Found(Finding(f"`to` of `{channel}`: {sentence}", warning=True), place)
 
     def _message(self, asked: Asked, scope: Scope, guards: Guards) -> Iterator[Found]:
         if asked.template:
@@ -92,6 +101,11 @@ class Examiner:
         if expression not in self._whens:
             self._whens[expression] = expression_uses(expression)
         return self._whens[expression]
+
+    def _uses_of_recipient(self, to: str) -> tuple[Uses, ...]:
+        if to not in self._recipients:
+            self._recipients[to] = tuple(uses for _, uses in self._templates.inline_uses(to))
+        return self._recipients[to]
 
     def _uses_of_message(self, asked: Asked) -> Sequence[tuple[str, Uses]]:
         key = asked.message, asked.template

@@ -1,4 +1,8 @@
-"""Hold a rule against the catalog: what does it ask of its events that none of them carries?  Called by examine.py."""
+"""Hold a rule against the catalog: what does it ask of its events that none of them carries?  Called by examine.py.
+
+A right rule must never be refused: only a plain typing mistake is an error.  What nobody has seen an event carry may
+be there all the same, and is a warning that says the way out.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,10 @@ from typing import Any, Final, NamedTuple
 
 from zennotify.core.match import key_of
 from zennotify.core.path import Path
-from zennotify.message import Guards, Use, Uses
-from zennotify.rulefile.scope import Absent, Scope, Steps
-from zennotify.rulefile.words import meaning_of, wrong_comparison, wrong_values
+from zennotify.message import Call, Comparison, Guards, Use, Uses
+from zennotify.rulefile.meant import Steps
+from zennotify.rulefile.scope import Absent, Scope, is_carried
+from zennotify.rulefile.words import meaning_of, wrong_comparison, wrong_text_order, wrong_values
 from zennotify.yamlfile import Step
 from zennotify.zenoti.fields import spell_path
 from zennotify.zenoti.things import FIELDS
@@ -33,8 +38,10 @@ def of_clause(scope: Scope, path: Path, wanted: Any) -> Iterator[Finding]:
     steps = path.steps
     absent = scope.absent(steps, in_template=False) if path.root == "data" else None
     if absent is not None:
-        way_out = "if Zenoti sends it all the same, use it in `when` with `| default(...)`"
-        yield from _weighed(scope, absent, forgiven=_asks_presence(wanted), way_out=way_out)
+        if not _asks_presence(wanted):
+            yield from _weighed(scope, absent, "use it in `when` with `| default(...)`")
+        elif absent.near or (scope.certain and scope.complete):
+            yield Finding(absent.sentence, warning=True)
         return
     yield from _unreached(scope, steps, "the clause never holds" if _demands(wanted) else "")
     meaning = meaning_of(scope, steps)
@@ -47,24 +54,27 @@ def of_key(scope: Scope, path: Path) -> Iterator[Finding]:
     """Yield what is wrong with a path of `per`."""
     absent = scope.absent(path.steps, in_template=False) if path.root == "data" else None
     if absent is not None:
-        yield from _weighed(scope, absent, forgiven=scope.complete and not absent.near, way_out="")
+        yield from _weighed(scope, absent, "")
     yield from _unreached(scope, path.steps, "it limits nothing")
 
 
 def of_uses(scope: Scope, uses: Uses, guards: Guards) -> Iterator[Finding]:
     """Yield what is wrong with an expression or a template; `guards` is what the rule has asked for before."""
-    said: set[str] = set()
-    for use in uses.paths:
-        for finding in _of_use(scope, use, guards):
-            # A mistake is shown wherever it stands, a warning once.
-            if not finding.warning or finding.sentence not in said:
-                said.add(finding.sentence)
-                yield finding
-    for comparison in uses.comparisons:
-        meaning = meaning_of(scope, comparison.steps)
-        wrong = None if meaning is None else wrong_comparison(meaning, comparison)
-        if wrong is not None:
-            yield Finding(wrong.sentence, wrong.warning or not scope.certain, line=comparison.line)
+    said: set[tuple[str, int]] = set()
+    for finding in _of_uses(scope, uses, guards):
+        # A mistake is shown on every line that has it, a warning once.
+        key = finding.sentence, 0 if finding.warning else finding.line
+        if key not in said:
+            said.add(key)
+            yield finding
+
+
+def of_recipient(scope: Scope, uses: Uses, guards: Guards) -> Iterator[str]:
+    """Yield what is wrong with a channel's `to`, for the events of a rule that tells it."""
+    said = dict.fromkeys(
+        finding.sentence for use in uses.paths for finding in _of_use(scope, use, guards, gaps=False)
+    )
+    yield from said
 
 
 def guards_of(match: Iterable[tuple[Path, Any]], when: Uses | None = None) -> Guards:
@@ -74,8 +84,22 @@ def guards_of(match: Iterable[tuple[Path, Any]], when: Uses | None = None) -> Gu
     return None if ("event", "type") in asked else frozenset(asked)
 
 
-def _of_use(scope: Scope, use: Use, before: Guards) -> Iterator[Finding]:
-    guards = None if before is None or use.guards is None else before | use.guards
+def demanded(match: Iterable[tuple[Path, Any]]) -> list[Steps]:
+    """Return the paths that `match` lets no event through without."""
+    return [path.steps for path, wanted in match if path.root == "data" and _demands(wanted)]
+
+
+def _of_uses(scope: Scope, uses: Uses, before: Guards) -> Iterator[Finding]:
+    for use in uses.paths:
+        yield from _of_use(scope, use, before)
+    for comparison in uses.comparisons:
+        yield from _of_comparison(scope, comparison, before)
+    for call in uses.calls:
+        yield from _of_call(scope, call, before)
+
+
+def _of_use(scope: Scope, use: Use, before: Guards, *, gaps: bool = True) -> Iterator[Finding]:
+    guards = _both(before, use.guards)
     if use.steps[0] in FIELDS:
         if not (use.forgiven or use.decides or _guarded(use.steps[:1], guards)):
             yield from (finding._replace(line=use.line) for finding in _unreached(scope, use.steps, ""))
@@ -84,14 +108,41 @@ def _of_use(scope: Scope, use: Use, before: Guards) -> Iterator[Finding]:
         return
     absent = scope.absent(use.steps, in_template=True)
     if absent is not None:
-        way_out = f"if Zenoti sends it all the same, {_DEFAULT}"
-        forgiven = use.forgiven or guards is None or use.steps in guards
-        for finding in _weighed(scope, absent, forgiven=forgiven, way_out=way_out):
-            yield finding._replace(line=use.line)
-    elif not use.forgiven:
-        gap = next((text for steps, text in scope.missing(use.steps) if not _guarded(steps, guards)), None)
+        if not use.forgiven and not _elsewhere(scope, guards):
+            found = _weighed(scope, absent, _DEFAULT)
+            yield from (finding._replace(line=use.line) for finding in found)
+        elif absent.sure and not is_carried(use.steps):
+            yield Finding(absent.sentence, warning=True, line=use.line)
+    elif gaps and not use.forgiven and guards is not None:
+        missing = scope.missing(use.steps, guards)
+        gap = next((text for steps, text in missing if not _guarded(steps, guards)), None)
         if gap is not None:
             yield Finding(f"{gap}; {_DEFAULT}", warning=True, line=use.line)
+
+
+def _of_comparison(scope: Scope, comparison: Comparison, before: Guards) -> Iterator[Finding]:
+    wrong = wrong_text_order(comparison)
+    if wrong is None and comparison.steps and not _elsewhere(scope, _both(before, comparison.guards)):
+        meaning = meaning_of(scope, comparison.steps)
+        wrong = None if meaning is None else wrong_comparison(meaning, comparison)
+    if wrong is not None:
+        yield Finding(wrong.sentence, wrong.warning or not scope.certain, line=comparison.line)
+
+
+def _of_call(scope: Scope, call: Call, before: Guards) -> Iterator[Finding]:
+    path = spell_path(call.steps)
+    sentence = f"`{path}.{call.method}()` cannot be called: a field has no methods; "
+    if call.method == "get":
+        sentence += f"write `{path}.name`, and `| default(...)` where it can be missing"
+    elif call.method in {"items", "keys", "values"}:
+        sentence += f"`for name in {path}` goes through the names of a group"
+    else:
+        sentence += "what can be done with a value is a filter, e.g. `| lower`"
+    yield Finding(sentence, _elsewhere(scope, _both(before, call.guards)), line=call.line)
+
+
+def _both(before: Guards, guards: Guards) -> Guards:
+    return None if before is None or guards is None else before | guards
 
 
 def _guarded(steps: Steps, guards: Guards) -> bool:
@@ -99,13 +150,25 @@ def _guarded(steps: Steps, guards: Guards) -> bool:
     return guards is None or any(guard[: len(steps)] == steps for guard in guards)
 
 
-def _weighed(scope: Scope, absent: Absent, *, forgiven: bool, way_out: str) -> Iterator[Finding]:
+def _elsewhere(scope: Scope, guards: Guards) -> bool:
+    """Return whether it is for other events: behind a question for what none of these carries."""
+    return guards is None or any(
+        scope.absent(guard, in_template=True) is not None
+        for guard in guards
+        if guard[0] == "data" and len(guard) > 1
+    )
+
+
+def _weighed(scope: Scope, absent: Absent, way_out: str) -> Iterator[Finding]:
     """Yield an error, a warning or nothing: the less is sure, the less is said."""
-    doubts = forgiven + (not scope.certain) + (not absent.near and not scope.complete)
-    if doubts == 0 and not absent.near and way_out:
-        yield Finding(f"{absent.sentence}; {way_out}", warning=False)
-    elif doubts < 2:
-        yield Finding(absent.sentence, warning=doubts > 0)
+    if absent.sure and scope.certain and scope.shown:
+        yield Finding(absent.sentence, warning=False)
+    elif absent.near or scope.certain:
+        if not way_out:
+            yield Finding(absent.sentence, warning=True)
+            return
+        then = " If" if absent.sentence.endswith("?") else "; if"
+        yield Finding(f"{absent.sentence}{then} Zenoti sends it all the same, {way_out}", warning=True)
 
 
 def _unreached(scope: Scope, steps: Steps, so: str) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from zennotify.message import MessageTemplate, TemplateProblem, Want
 from zennotify.rulefile.clauses import read_clause, read_path
 from zennotify.rulefile.entry import NOT_YET, PLACEHOLDERS, RuleEntry
 from zennotify.rulefile.examine import Asked
-from zennotify.rulefile.scope import nearest_type
+from zennotify.rulefile.meant import nearest_type
 from zennotify.rulefile.shared import Shared
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import Document, Step, kind

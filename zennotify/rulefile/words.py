@@ -11,13 +11,23 @@ from typing import Any, Final, NamedTuple
 
 from zennotify.core.match import key_of, read_number
 from zennotify.message import Comparison
-from zennotify.rulefile.scope import Scope, Steps
+from zennotify.rulefile.meant import Steps
+from zennotify.rulefile.scope import LISTS, Scope
 from zennotify.spelling import did_you_mean, nearest
 from zennotify.yamlfile import Step
 from zennotify.zenoti.facts import CODES
 from zennotify.zenoti.fields import Kind, spell_path
 
 _TEXT_OPERATORS: Final = ("contains", "starts_with", "ends_with", "regex")
+_ORDERS: Final = ("gt", "gte", "lt", "lte")
+#: What no order compares, and no text operator looks at.
+_WITHOUT_ORDER: Final = frozenset((Kind.LIST, Kind.OBJECT, Kind.FLAG, Kind.YES_NO))
+_NO_TEXT: Final = frozenset((Kind.LIST, Kind.OBJECT, Kind.FLAG, Kind.NUMBER))
+#: What is never true or false, though something may stand there.
+_NO_TRUTH: Final = frozenset((Kind.LIST, Kind.OBJECT, Kind.NUMBER, Kind.TEXT, Kind.CODE))
+_NUMBERS: Final = frozenset((("session", "capacity"), ("invoice", "total")))
+#: A text of the centre's language that is compared letter by letter, and how to write one that can be.
+_PATTERNS: Final = {"time": "%H:%M", "date": "%Y-%m-%d"}
 
 
 class Meaning(NamedTuple):
@@ -27,6 +37,8 @@ class Meaning(NamedTuple):
     kind: Kind
     #: Of a code: each number and its word; there may be several tables.
     codes: tuple[tuple[int, str], ...] = ()
+    #: Of a list of groups: one of their fields, as an example.
+    below: str = ""
 
     @property
     def words(self) -> list[str]:
@@ -50,14 +62,26 @@ def meaning_of(scope: Scope, steps: Steps) -> Meaning | None:
     """Return what stands at a path; None where that is not known, or not the same everywhere."""
     path = spell_path(steps)
     if steps[0] != "data":
-        words = CODES.get((str(steps[0]), str(steps[-1]))) if len(steps) == 2 else None
-        return None if words is None else Meaning(path, Kind.CODE, tuple(words.items()))
+        return _meaning_of_thing(path, steps)
     fields = scope.carried(steps)
     kinds = {kind for field in fields or () for kind in field.kinds}
     if not fields or len(kinds) != 1:
         return None
     codes = dict.fromkeys(code for field in fields for code in (field.words or {}).items())
-    return Meaning(path, kinds.pop(), tuple(codes))
+    names = [name for field in fields if field.element for name in field.element.fields]
+    below = next((name for name in names if name.endswith("name")), names[0] if names else "")
+    return Meaning(path, kinds.pop(), tuple(codes), below)
+
+
+def _meaning_of_thing(path: str, steps: Steps) -> Meaning | None:
+    if len(steps) != 2:
+        return None
+    words = CODES.get((str(steps[0]), str(steps[1])))
+    if words is not None:
+        return Meaning(path, Kind.CODE, tuple(words.items()))
+    if path in LISTS:
+        return Meaning(path, Kind.LIST)
+    return Meaning(path, Kind.NUMBER) if steps in _NUMBERS else None
 
 
 def wrong_values(meaning: Meaning, wanted: Any) -> Iterator[tuple[tuple[Step, ...], Wrong]]:
@@ -66,11 +90,8 @@ def wrong_values(meaning: Meaning, wanted: Any) -> Iterator[tuple[tuple[Step, ..
         for name, literal in wanted.items():
             if name == "not":
                 yield from (((name, *place), wrong) for place, wrong in wrong_values(meaning, literal))
-            elif name in _TEXT_OPERATORS and meaning.kind is Kind.CODE:
-                yield (
-                    (name,),
-                    Wrong(f"`{name}` looks at texts, and this is a code; write {_shown(meaning)}"),
-                )
+            elif (wrong := _wrong_operator(meaning, name)) is not None:
+                yield (name,), wrong
     elif isinstance(wanted, list):
         for place, literal in enumerate(wanted):
             yield from (((place, *below), wrong) for below, wrong in wrong_values(meaning, literal))
@@ -78,8 +99,39 @@ def wrong_values(meaning: Meaning, wanted: Any) -> Iterator[tuple[tuple[Step, ..
         yield (), wrong
 
 
+def _wrong_operator(meaning: Meaning, name: str) -> Wrong | None:
+    if name in _TEXT_OPERATORS and meaning.kind is Kind.CODE:
+        return Wrong(f"`{name}` looks at texts, and this is a code; write {_shown(meaning)}")
+    if name == "contains" and meaning.kind is Kind.LIST:
+        if not meaning.below:
+            return None
+        inner = f"{meaning.path}[*].{meaning.below}"
+        text = f"`contains` finds no part of a group of fields; name one of them, e.g. `{inner}`"
+        return Wrong(text, warning=True)
+    if name in _TEXT_OPERATORS and meaning.kind in _NO_TEXT:
+        return Wrong(f"`{name}` looks at texts, and this is {meaning.kind}{_instead(meaning)}", warning=True)
+    if name in _ORDERS and meaning.kind in _WITHOUT_ORDER:
+        text = f"`{name}` compares numbers and times, and this is {meaning.kind}{_instead(meaning)}"
+        return Wrong(text, warning=True)
+    return None
+
+
+def _instead(meaning: Meaning) -> str:
+    match meaning.kind:
+        case Kind.LIST:
+            return f"; `{meaning.path} | length` in `when` is how many there are"
+        case Kind.OBJECT:
+            return "; name one of them"
+        case Kind.FLAG | Kind.YES_NO:
+            return "; write yes or no"
+        case _:
+            return ""
+
+
 def _wrong_literal(meaning: Meaning, literal: Any) -> Wrong | None:
     kind, value = key_of(literal)
+    if value == "":
+        return None  # where nothing was filled in
     match meaning.kind:
         case Kind.CODE if kind == "number":
             return None if value in meaning.numbers else _no_word(meaning, value)
@@ -96,8 +148,26 @@ def _wrong_literal(meaning: Meaning, literal: Any) -> Wrong | None:
         case Kind.LIST:
             text = f"this is a list, which equals nothing; write `{meaning.path}[*]` for its elements"
             return Wrong(text, warning=True)
+        case Kind.NUMBER if kind == "truth":
+            return Wrong("this is a number, never yes or no; write the number", warning=True)
+        case Kind.NUMBER if kind != "number":
+            return Wrong("this is a number, which never equals a text", warning=True)
         case _:
             return None
+
+
+def wrong_text_order(comparison: Comparison) -> Wrong | None:
+    """Return that times or dates are compared as the texts that people read, or None."""
+    pattern = _PATTERNS.get(comparison.by)
+    if pattern is None or comparison.operator not in {"gt", "gteq", "lt", "lteq"}:
+        return None
+    text, value = comparison.text, comparison.values[0]
+    hour = f"compare `({text.removesuffix(' | time')}).hour`, or " if comparison.by == "time" else ""
+    return Wrong(
+        f"`{text}` is a text for people, and compared with {str(value)[:20]!r} letter by letter; "
+        f"{hour}write `{comparison.by}('{pattern}')`",
+        warning=True,
+    )
 
 
 def wrong_comparison(meaning: Meaning, comparison: Comparison) -> Wrong | None:
@@ -115,9 +185,11 @@ def _wrong_operand(meaning: Meaning, comparison: Comparison, value: Any) -> Wron
         case Kind.CODE, _ if comparison.by == "word":
             return _wrong_word(meaning, value)
         case Kind.CODE, str():
-            return Wrong(_as_word(meaning, value))
+            return Wrong(_as_number(meaning, value) if comparison.named else _as_word(meaning, value))
         case Kind.CODE, int() if equality and not isinstance(value, bool) and value not in meaning.numbers:
             return _no_word(meaning, value)
+        case kind, bool() if comparison.operator == "is" and kind in _NO_TRUTH:
+            return Wrong(f"`{path}` is {kind}, never true or false itself", warning=True)
         case Kind.YES_NO, bool() | int():
             return Wrong(
                 f'`{path}` is "Yes" or "No", and true or false by itself; write `{path}` or `not {path}`'
@@ -136,6 +208,11 @@ def _wrong_operand(meaning: Meaning, comparison: Comparison, value: Any) -> Wron
             )
         case Kind.NUMBER, str() if equality:
             return Wrong(f"`{path}` is a number, which never equals a text", warning=True)
+        case Kind.NUMBER, str():
+            text = f"`{path}` is a number, which cannot be compared with a text; write it without quotes"
+            return Wrong(text, warning=True)
+        case Kind.LIST, str() | int() | float() if equality and comparison.operator != "notin":
+            return Wrong(f"`{path}` is a list, which equals nothing; write `... in {path}`", warning=True)
         case _:
             return None
 
@@ -146,6 +223,15 @@ def _wrong_word(meaning: Meaning, value: Any) -> Wrong | None:
             f"`{meaning.path} | word` is a text, never {value!r:.40}; leave `| word` out to compare the code"
         )
     return None if value in meaning.words else Wrong(_unknown_word(meaning, value))
+
+
+def _as_number(meaning: Meaning, value: str) -> str:
+    said = f"`{meaning.path}` is a number, which never equals a text"
+    word = nearest(value, meaning.words)
+    if word is None:
+        return f"{said}; {_unknown_word(meaning, value)}"
+    number = next(number for number, known in meaning.codes if known == word)
+    return f"{said}; here write its number: {number} ({word})"
 
 
 def _as_word(meaning: Meaning, value: str) -> str:
