@@ -83,6 +83,7 @@ def _guest_channels(config: Config, forms: Mapping[str, Form]) -> dict[str, Gues
                 channels[name] = GuestChannel(
                     recipient=_recipient(channel.to, url),
                     medium=medium_of(url, channel.to).value,
+                    to=channel.to,
                     without_consent=channel.consent is not None,
                 )
     return channels

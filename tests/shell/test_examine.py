@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zennotify.core.model import Form, Zone
+from zennotify.core.notify import GuestChannel
 from zennotify.core.path import EVERY, Step, parse_path
 from zennotify.errors import ConfigError
 from zennotify.rulebook import Surroundings
@@ -27,28 +28,43 @@ STATUS_WORDS = (
     "Available (20), Voided (21)"
 )
 DEFAULT = "write `| default(...)`, or ask for it with `is defined` first"
+#: The ways out for what zennotify has not seen, in `match` and elsewhere.
+IN_WHEN = "f Zenoti sends it all the same, use it in `when` with `| default(...)`"
+ELSE = f"f Zenoti sends it all the same, {DEFAULT}"
 IN_STATUS = (
     "invoice_id invoice_number receipt_number appointment_group_id appointment_group_status is_noshowfeerequired "
     "is_cancellationfeerequired rebooked_source_group_id is_appointment_rescheduled initial_appointment_start_time"
 )
 
 
-def compiled(sources: Sources, *, examined: bool = True, past: bool = False) -> CompiledRules:
+def compiled(
+    sources: Sources,
+    *,
+    examined: bool = True,
+    past: bool = False,
+    guests: Mapping[str, GuestChannel] | None = None,
+) -> CompiledRules:
     return compile_rules(
         sources,
         channels=None if past else CHANNELS,
         time_zone="UTC",
         locale="en-US",
         event_types=EVENT_TYPES,
+        guests=guests,
         examined=examined,
     )
 
 
-def said(*rules: str, templates: Mapping[str, str] | None = None) -> list[str]:
+def said(
+    *rules: str,
+    templates: Mapping[str, str] | None = None,
+    guests: Mapping[str, GuestChannel] | None = None,
+    centers: str | None = None,
+) -> list[str]:
     text = "rules:\n" + "".join(rules)
-    sources = Sources(rules={"a.yaml": text}, templates=templates or {})
+    sources = Sources(rules={"a.yaml": text}, templates=templates or {}, centers=centers)
     try:
-        problems = compiled(sources).warnings
+        problems = compiled(sources, guests=guests).warnings
     except ConfigError as error:
         problems = error.problems
     return [str(problem).removeprefix("rules/a.yaml:") for problem in problems]
@@ -127,6 +143,26 @@ def test_the_shipped_rules_and_templates_have_no_warning() -> None:
             "`center.name` is right whatever Zenoti calls it",
         ),
         (
+            "AppointmentGroup.Created",
+            "data.gest.frist_name",
+            "AppointmentGroup.Created carries no `data.gest.frist_name`; did you mean `data.guest.first_name`?",
+        ),
+        (
+            "AppointmentGroup.Created",
+            "data.appointmentGroupId",
+            "AppointmentGroup.Created carries no `data.appointmentGroupId`; "
+            "did you mean `data.appointment_group_id`?",
+        ),
+    ],
+)
+def test_a_misspelled_path_is_an_error_with_the_right_one(event: str, path: str, sentence: str) -> None:
+    assert match(event, f"{path}: 5") == [f"r.match.{path}: {sentence}"]
+
+
+@pytest.mark.parametrize(
+    ("event", "path", "sentence"),
+    [
+        (
             "[Guest.Membership.Freeze, Guest.Membership.Unfreeze]",
             "data.center_id",
             "no event of Guest.Membership.Freeze, Guest.Membership.Unfreeze carries `data.center_id`; "
@@ -154,32 +190,118 @@ def test_the_shipped_rules_and_templates_have_no_warning() -> None:
         ),
         (
             "AppointmentGroup.Created",
-            "data.gest.frist_name",
-            "AppointmentGroup.Created carries no `data.gest.frist_name`; did you mean `data.guest.first_name`?",
-        ),
-        (
-            "AppointmentGroup.Created",
-            "data.appointmentGroupId",
-            "AppointmentGroup.Created carries no `data.appointmentGroupId`; "
-            "did you mean `data.appointment_group_id`?",
-        ),
-        (
-            "AppointmentGroup.Created",
             "data.event_timestamp",
             "AppointmentGroup.Created carries no `data.event_timestamp`; did you mean `event.at`?",
         ),
         (
             "AppointmentGroup.Status",
             "data.tip",
-            f"AppointmentGroup.Status carries no `data.tip`; `data` has: {IN_STATUS}; "
-            "if Zenoti sends it all the same, use it in `when` with `| default(...)`",
+            f"AppointmentGroup.Status carries no `data.tip`; `data` has: {IN_STATUS}",
+        ),
+        (
+            "Invoice.Payments.Added",
+            "data.transactions[0].payment_type",
+            "Invoice.Payments.Added carries no `data.transactions[0].payment_type`; "
+            "did you mean `data.transactions[0].payment_date`?",
+        ),
+        (
+            "AppointmentGroup.Delete",
+            "data.guest.first_name",
+            "AppointmentGroup.Delete carries no `data.guest.first_name`; did you mean `guest.first_name`?",
+        ),
+        (
+            "Invoice.Closed",
+            "data.invoice.closed_by",
+            "Invoice.Closed carries no `data.invoice.closed_by`; did you mean `data.invoice.is_closed`?",
+        ),
+        (
+            "AppointmentGroup.Created",
+            "data.utm_id",
+            "AppointmentGroup.Created carries no `data.utm_id`; did you mean `data.utm_medium`?",
+        ),
+        (
+            "AppointmentGroup.Created",
+            "data.appointments[*].equipment_id",
+            "AppointmentGroup.Created carries no `data.appointments[*].equipment_id`; "
+            "did you mean `data.appointments[*].equipment_name`?",
+        ),
+        (
+            "AppointmentGroup.Created",
+            "data.appointments[0].start_date",
+            "AppointmentGroup.Created carries no `data.appointments[0].start_date`; "
+            "did you mean `data.appointments[0].start_time`?",
+        ),
+        (
+            "AppointmentGroup.Status",
+            "data.appointments[*].service_name",
+            "AppointmentGroup.Status carries no `data.appointments[*].service_name`; "
+            "did you mean `group.services[*]`?",
+        ),
+        (
+            "AppointmentGroup.Status",
+            "data.service_name",
+            "AppointmentGroup.Status carries no `data.service_name`; did you mean `group.services[*]`?",
+        ),
+        (
+            "AppointmentGroup.Status",
+            "data.appointments[0].start_time_in_center",
+            "AppointmentGroup.Status carries no `data.appointments[0].start_time_in_center`; "
+            "did you mean `group.start_in_center`?",
+        ),
+        (
+            "Class.Booking.NoShow",
+            "data.class_name",
+            "Class.Booking.NoShow carries no `data.class_name`; did you mean `session.name`?",
+        ),
+        (
+            "Class.Booking.NoShow",
+            "data.start_time",
+            "Class.Booking.NoShow carries no `data.start_time`; did you mean `session.start`?",
+        ),
+        (
+            "Guest.Membership.Freeze",
+            "data.members[0].name",
+            "Guest.Membership.Freeze carries no `data.members[0].name`; did you mean `guest.name`?",
+        ),
+        (
+            "AppointmentGroup.Created",
+            "data.invoice_no",
+            "AppointmentGroup.Created carries no `data.invoice_no`; did you mean `invoice.number`?",
+        ),
+        (
+            "AppointmentGroup.Created",
+            "data.event_id",
+            "AppointmentGroup.Created carries no `data.event_id`; did you mean `event.id`?",
+        ),
+        (
+            "AppointmentGroup.Created",
+            "data.guest.mobile_phone",
+            "AppointmentGroup.Created carries no `data.guest.mobile_phone`; did you mean `guest.phone`?",
+        ),
+        (
+            "AppointmentGroup.Created",
+            "data.guest.nmae",
+            "AppointmentGroup.Created carries no `data.guest.nmae`; did you mean `guest.name`?",
+        ),
+        (
+            "Invoice.Closed",
+            "data.invoice_items[0].type",
+            "Invoice.Closed carries no `data.invoice_items[0].type`; "
+            "did you mean `data.invoice.invoice_items[0].type`?",
         ),
     ],
 )
-def test_a_path_that_no_event_carries_is_an_error_with_what_was_meant(
+def test_a_path_that_nobody_has_seen_is_a_warning_with_what_is_known_and_the_way_out(
     event: str, path: str, sentence: str
 ) -> None:
-    assert match(event, f"{path}: 5") == [f"r.match.{path}: {sentence}"]
+    then = f" I{IN_WHEN}" if sentence.endswith("?") else f"; i{IN_WHEN}"
+    assert match(event, f"{path}: 5") == [f"warning: r.match.{path}: {sentence}{then}"]
+
+
+def test_no_path_is_proposed_below_which_anything_may_stand() -> None:
+    [one] = match("Class.Booking.NoShow", "data.invoice.invoice_number: x")
+    assert "did you mean" not in one
+    assert "`data` has: workshop_id" in one
 
 
 @pytest.mark.parametrize(
@@ -195,13 +317,27 @@ def test_a_path_that_no_event_carries_is_an_error_with_what_was_meant(
             "AppointmentGroup.Created carries no `data.appointments[*].servicename`; "
             "did you mean `data.appointments[*].service_name`?",
         ),
+        (
+            "data.appointments.length",
+            "`data.appointments` is a list: in `when` write `data.appointments | length`",
+        ),
+    ],
+)
+def test_a_step_into_a_list_without_its_place_is_an_error(path: str, sentence: str) -> None:
+    assert match("AppointmentGroup.Created", f"{path}: x") == [f"r.match.{path}: {sentence}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
         ("data.guest[*].id", "`data.guest` is no list, but a group of fields: write `data.guest.id`"),
         ("data.guest[0]", "`data.guest` is no list, but a group of fields: write `data.guest`"),
         ("data.center_id.name", "`data.center_id` is a text: nothing stands below it"),
     ],
 )
-def test_a_wrong_step_into_a_list_a_group_or_a_value_is_said_as_such(path: str, sentence: str) -> None:
-    assert match("AppointmentGroup.Created", f"{path}: x") == [f"r.match.{path}: {sentence}"]
+def test_a_step_into_what_is_no_list_or_group_is_a_warning(path: str, sentence: str) -> None:
+    found = match("AppointmentGroup.Created", f"{path}: x")
+    assert found == [f"warning: r.match.{path}: {sentence}; i{IN_WHEN}"]
 
 
 @pytest.mark.parametrize(
@@ -215,21 +351,23 @@ def test_to_ask_whether_there_is_such_a_field_is_only_worth_a_warning(clause: st
     )
 
 
-def test_in_when_and_messages_default_and_is_defined_leave_only_a_warning() -> None:
+def test_in_when_and_messages_default_and_is_defined_are_the_way_out() -> None:
     carries = "AppointmentGroup.Status carries no `data.tip`; `data` has:"
-    warning = [f"warning: {carries} {IN_STATUS}"]
-    assert when("AppointmentGroup.Status", "data.tip > 5") == [
-        f"{carries} {IN_STATUS}; if Zenoti sends it all the same, {DEFAULT}"
+    assert when("AppointmentGroup.Status", "data.tip > 5") == [f"warning: {carries} {IN_STATUS}; i{ELSE}"]
+    assert when("AppointmentGroup.Status", "data.tip | default(0) > 5") == []
+    assert when("AppointmentGroup.Status", "data.tip is defined and data.tip > 5") == []
+    assert message("AppointmentGroup.Status", "{{ data.tip | default('') }}") == []
+    assert message("AppointmentGroup.Status", "{% if data.tip is defined %}{{ data.tip }}{% endif %}") == []
+
+
+def test_behind_the_way_out_a_misspelled_path_is_a_warning() -> None:
+    carries = "AppointmentGroup.Status carries no `data.is_noshowfeerequird`"
+    assert when("AppointmentGroup.Status", 'data.is_noshowfeerequird | default("No") == "Yes"') == [
+        f"warning: {carries}; did you mean `data.is_noshowfeerequired`?"
     ]
-    assert when("AppointmentGroup.Status", "data.tip | default(0) > 5") == warning
-    assert when("AppointmentGroup.Status", "data.tip is defined and data.tip > 5") == warning
-    assert message("AppointmentGroup.Status", "{{ data.tip | default('') }}") == warning
-    assert (
-        message("AppointmentGroup.Status", "{% if data.tip is defined %}{{ data.tip }}{% endif %}") == warning
-    )
 
 
-def test_a_key_of_once_that_no_event_carries_is_an_error_only_where_another_was_meant() -> None:
+def test_a_key_of_once_that_no_event_carries_is_an_error_only_where_it_is_misspelled() -> None:
     lines = ["once: {per: [data.session_id, data.tip], for: 1h}"]
     assert [one.split("; ")[0] for one in said(rule("Class.Schedule.Cancelled", *lines))] == [
         "6:16: r.once.per[0]: Class.Schedule.Cancelled carries no `data.session_id`",
@@ -289,8 +427,8 @@ def test_a_template_is_held_against_each_rule_that_uses_it() -> None:
         templates=templates,
     )
     assert [one.split("; ")[0] for one in found] == [
-        "templates/t.j2:3:1: first: Class.Booking.NoShow carries no `data.class_name`",
-        "templates/t.j2:3:1: third: Class.Booking.Deleted carries no `data.class_name`",
+        "templates/t.j2:3:1: warning: first: Class.Booking.NoShow carries no `data.class_name`",
+        "templates/t.j2:3:1: warning: third: Class.Booking.Deleted carries no `data.class_name`",
     ]
 
 
@@ -327,6 +465,153 @@ def test_a_list_in_a_template_has_to_be_gone_through() -> None:
 )
 def test_what_a_template_may_do_with_groups_and_texts_is_no_mistake(source: str) -> None:
     assert message("AppointmentGroup.Created", source) == []
+
+
+# --- templates that several rules share -------------------------------------------------------------------
+
+SHARED = {
+    "t.j2": "",
+    "part.j2": "{{ data.guest.first_name }}",
+    "m.j2": "{% macro who() %}{{ data.guest.first_name }}{% endmacro %}"
+    "{% macro other() %}{{ data.session_nme }}{% endmacro %}",
+}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% if data.guest is defined %}{{ data.guest.first_name }}{% endif %}",
+        "{{ data.guest.first_name if data.guest is defined else group.number }}",
+        "{% if data.payment is defined and data.payment.amount > 5 %}x{% endif %}",
+        "{% if data.guest is not defined or data.guest.first_name == 'Ann' %}x{% endif %}",
+        "{% for a in data.appointments | default([]) %}{{ a.service_name }}{% endfor %}",
+        "{% set v = data.appointments | default([]) %}{% for a in v %}{{ a.service_name }}{% endfor %}",
+        "{% set name = data.guest.first_name | default('') %}{{ name }}",
+        '{{ data.appointments | default([]) | map(attribute="service_name") | join }}',
+        "{% if data.appointment_group_status is defined %}x{% else %}{{ data.guest.id }}{% endif %}",
+        "{% if data.guest is not defined %}{{ data.is_noshowfeerequired }}{% endif %}",
+        '{% if rule.id == "a" %}{{ data.guest.id }}{% else %}{{ data.is_noshowfeerequired }}{% endif %}',
+        '{% if event.type == "AppointmentGroup.Created" %}{{ data.guest.id }}{% endif %}',
+        '{% if event.type == "Guest.Membership.Freeze" %}{{ data.status | word == "Frozen" }}{% endif %}',
+        '{% if data.guest is defined %}{% include "part.j2" %}{% endif %}',
+        '{% from "m.j2" import who %}{% if data.guest is defined %}{{ who() }}{% endif %}',
+        '{% import "m.j2" as m %}{% if data.guest is defined %}{{ m.who() }}{% endif %}',
+        "{{ data.session_id | default(data.sesion_id) | default('') }}",
+    ],
+)
+def test_what_is_for_the_events_of_another_rule_is_no_mistake(source: str) -> None:
+    lines, templates = ["template: t.j2"], {**SHARED, "t.j2": source}
+    rules = [
+        rule("AppointmentGroup.Created", *lines, message="", name="a"),
+        rule("AppointmentGroup.Status", *lines, message="", name="b"),
+    ]
+    assert said(*rules, templates=templates) == []
+    assert said(rule("AppointmentGroup.*", *lines, message=""), templates=templates) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("{% if data.guest is defined %}{{ data.guest.emial }}{% endif %}", "emial"),
+        ("{% for a in data.appointments | default([]) %}{{ a.servce_name }}{% endfor %}", "servce_name"),
+        ("{% if data.payment is defined %}x{% else %}{{ data.center_nme }}{% endif %}", "center_nme"),
+        ('{% import "m.j2" as m %}{{ m.other() }}', "session_nme"),
+        (
+            '{% from "m.j2" import other %}{% macro both() %}{{ other() }}{% endmacro %}{{ both() }}',
+            "session_nme",
+        ),
+        ("{% macro m(x=data.center_nme) %}{% endmacro %}{% call m() %}{% endcall %}", "center_nme"),
+    ],
+)
+def test_a_misspelling_is_found_there_all_the_same(source: str, name: str) -> None:
+    found = said(
+        rule("AppointmentGroup.Created", "template: t.j2", message=""), templates={**SHARED, "t.j2": source}
+    )
+    assert [name in one for one in found] == [True], found
+
+
+def test_what_does_not_run_is_not_looked_at() -> None:
+    templates = {
+        **SHARED,
+        "base.j2": "{% block title %}x{% endblock %}{% block body %}{{ data.session_nme }}{% endblock %}",
+        "child.j2": '{% extends "base.j2" %}{% from "m.j2" import who, other %}'
+        "{% macro mine() %}{{ data.session_nme }}{% endmacro %}"
+        "{% block body %}{{ who() }}{% endblock %}",
+    }
+    assert said(rule("AppointmentGroup.Created", "template: child.j2", message=""), templates=templates) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "clause", "text"),
+    [
+        ('"AppointmentGroup.*"', "data.guest.id: {exists: yes}", "{{ data.guest.first_name }}"),
+        (
+            '"Appointment*"',
+            '"data.appointments[*].appointment_progress": Completed',
+            "{{ data.appointments[0].service_name }} {{ data.center_id }}",
+        ),
+    ],
+)
+def test_types_that_cannot_have_what_match_demands_are_left_out(event: str, clause: str, text: str) -> None:
+    assert said(rule(event, "match:", f"  {clause}", message=f'"{text}"')) == []
+
+
+def test_what_only_some_types_carry_is_said_by_its_first_missing_name() -> None:
+    assert message("[AppointmentGroup.Created, AppointmentGroup.Status]", "{{ data.guest.first_name }}") == [
+        "warning: `data.guest` is not in every event of this rule: not in AppointmentGroup.Status; " + DEFAULT
+    ]
+
+
+# --- recipients -------------------------------------------------------------------------------------------
+
+
+def guests(to: str) -> dict[str, GuestChannel]:
+    return {"front-desk": GuestChannel(recipient=lambda _: None, medium="email", to=to)}
+
+
+CENTERS = """
+centers:
+  a: {name: Bellevue, channels: {writers: front-desk}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "to", "sentence"),
+    [
+        (
+            "AppointmentGroup.Created",
+            "{{ data.guest.emial }}",
+            "AppointmentGroup.Created carries no `data.guest.emial`; did you mean `data.guest.email`?",
+        ),
+        (
+            "Class.Schedule.Cancelled",
+            "{{ guest.email }}",
+            "Class.Schedule.Cancelled never leads to a guest, so `guest.email` is never known",
+        ),
+    ],
+)
+def test_the_recipient_of_a_channel_is_held_against_the_events_of_who_tells_it(
+    event: str, to: str, sentence: str
+) -> None:
+    text = rule(event).replace("desk", "front-desk")
+    assert said(text, guests=guests(to)) == [f"4:11: warning: r.notify: `to` of `front-desk`: {sentence}"]
+    text = rule(event).replace("notify: desk", "notify: [desk, writers]")
+    assert said(text, guests=guests(to), centers=CENTERS) == [
+        f"4:18: warning: r.notify[1]: `to` of `front-desk`: {sentence}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "to"),
+    [
+        ("AppointmentGroup.Status", "{{ guest.email }}"),
+        ("AppointmentGroup.Created", "{{ data.guest.email }}"),
+        ("[AppointmentGroup.Created, AppointmentGroup.Status]", "{{ data.guest.email }}"),
+        ("Class.Schedule.Cancelled", '{{ guest.email | default("") }}'),
+    ],
+)
+def test_a_recipient_that_some_event_knows_is_no_warning(event: str, to: str) -> None:
+    assert said(rule(event).replace("desk", "front-desk"), guests=guests(to)) == []
 
 
 # --- what can be missing ----------------------------------------------------------------------------------
@@ -410,12 +695,13 @@ def test_what_match_has_only_denied_is_not_there() -> None:
     assert "is not in every AppointmentGroup.Updated" in one
 
 
-def test_a_warning_of_a_template_is_said_once_and_a_mistake_everywhere() -> None:
-    text = "{{ data.invoice_number }} {{ data.invoice_number }} {{ data.organisation_id }} {{ data.organisation_id }}"
-    assert [one.split("; ")[0] for one in message("AppointmentGroup.Updated", text)] == [
-        "AppointmentGroup.Updated carries no `data.organisation_id`",
-        "AppointmentGroup.Updated carries no `data.organisation_id`",
-        "warning: `data.invoice_number` is not in every AppointmentGroup.Updated",
+def test_a_warning_of_a_template_is_said_once_and_a_mistake_on_every_line() -> None:
+    text = "{{ data.invoice_number }} {{ data.organisation_id }}\n"
+    found = said(rule("AppointmentGroup.Updated", "template: t.j2", message=""), templates={"t.j2": text * 2})
+    assert [one.split("; ")[0] for one in found] == [
+        "templates/t.j2:1:1: r: AppointmentGroup.Updated carries no `data.organisation_id`",
+        "templates/t.j2:1:1: warning: r: `data.invoice_number` is not in every AppointmentGroup.Updated",
+        "templates/t.j2:2:1: r: AppointmentGroup.Updated carries no `data.organisation_id`",
     ]
 
 
@@ -521,6 +807,62 @@ def test_a_thing_that_earlier_events_may_tell_is_no_warning(event: str, source: 
             ],
         ),
         (
+            "Class.Schedule.Cancelled",
+            "data.show_in_catalog: yes",
+            [
+                "7:27: warning: r.match.data.show_in_catalog: this is a number, never yes or no; "
+                "write the number"
+            ],
+        ),
+        (
+            "Class.Schedule.Cancelled",
+            "data.capacity: lots",
+            ["7:20: warning: r.match.data.capacity: this is a number, which never equals a text"],
+        ),
+        (
+            "AppointmentGroup.Status",
+            "group.services: Facial",
+            [
+                "7:21: warning: r.match.group.services: this is a list, which equals nothing; "
+                "write `group.services[*]` for its elements, or {contains: ...}"
+            ],
+        ),
+        (
+            "Class.Schedule.Cancelled",
+            "session.guests: {gt: 0}",
+            [
+                "7:26: warning: r.match.session.guests.gt: `gt` compares numbers and times, and this is a list; "
+                "`session.guests | length` in `when` is how many there are"
+            ],
+        ),
+        (
+            "AppointmentGroup.Created",
+            "data.appointments: {contains: Laser}",
+            [
+                "7:35: warning: r.match.data.appointments.contains: `contains` finds no part of a group of "
+                "fields; name one of them, e.g. `data.appointments[*].service_name`"
+            ],
+        ),
+        (
+            "AppointmentGroup.Created",
+            "data.guest: {contains: Ann}",
+            [
+                "7:28: warning: r.match.data.guest.contains: `contains` looks at texts, and this is a group of "
+                "fields; name one of them"
+            ],
+        ),
+        (
+            "AppointmentGroup.Status",
+            "data.is_noshowfeerequired: {gt: 0}",
+            [
+                "7:37: warning: r.match.data.is_noshowfeerequired.gt: `gt` compares numbers and times, and this "
+                'is "Yes" or "No"; write yes or no'
+            ],
+        ),
+        ("Guest.OptedOut", 'guest.opted_out: {contains: "marketing email"}', []),
+        ("AppointmentGroup.Status", 'data.is_noshowfeerequired: {not: ["", no]}', []),
+        ("AppointmentGroup.Status", 'data.appointment_group_status: {not: ""}', []),
+        (
             "AppointmentGroup.Created",
             "data.appointments: Facial",
             [
@@ -592,6 +934,33 @@ def test_what_a_field_never_equals_is_said_with_what_it_can(
             '`data.is_noshowfeerequired` is "Yes" or "No", never "yes"; did you mean `Yes`?',
         ),
         (
+            "data.is_noshowfeerequired is true",
+            '`data.is_noshowfeerequired` is "Yes" or "No", and true or false by itself; '
+            "write `data.is_noshowfeerequired` or `not data.is_noshowfeerequired`",
+        ),
+        (
+            "data.appointment_group_status is false",
+            "warning: `data.appointment_group_status` is a code, never true or false itself",
+        ),
+        (
+            'invoice.total > "500"',
+            "warning: `invoice.total` is a number, which cannot be compared with a text; leave the quotes out",
+        ),
+        (
+            'group.services == "Facial"',
+            "warning: `group.services` is a list, which equals nothing; write `... in group.services`",
+        ),
+        (
+            'group.start_in_center | local | time >= "18:00"',
+            "warning: `group.start_in_center | local | time` is a text for people, and compared with '18:00' "
+            "letter by letter; compare `(group.start_in_center | local).hour`, or write `time('%H:%M')`",
+        ),
+        (
+            'group.start | date < "2024-01-01"',
+            "warning: `group.start | date` is a text for people, and compared with '2024-01-01' letter by letter; "
+            "write `date('%Y-%m-%d')`",
+        ),
+        (
             "data.invoice_number > 0",
             "warning: `data.invoice_number` is a text: to compare it with a number write "
             "`data.invoice_number | number`",
@@ -615,10 +984,43 @@ def test_a_comparison_that_can_never_be_met_is_said_with_the_right_one(
         'data.invoice_number != ""',
         'data.appointment_group_status | default("none") == "none"',
         'group.status | word == "NoShow"',
+        "(group.start_in_center | local).hour >= 18",
+        'group.start_in_center | local | time("%H:%M") >= "18:00"',
+        '"Facial" in group.services',
+        'event.type == "Guest.Created" and data.appointment_group_status == "x"',
     ],
 )
 def test_a_comparison_that_can_be_met_is_no_mistake(expression: str) -> None:
     assert when("AppointmentGroup.Status", expression) == []
+
+
+def test_in_a_filter_that_takes_no_other_the_number_of_a_code_is_said() -> None:
+    source = 'data.invoice.invoice_items | selectattr("type", "equalto", "Product") | list | length > 0'
+    assert when("Invoice.Closed", source) == [
+        "`data.invoice.invoice_items[*].type` is a number, which never equals a text; "
+        "here write its number: 2 (Product)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "sentence"),
+    [
+        ('data.guest.get("x") == 3', "write `data.guest.name`, and `| default(...)` where it can be missing"),
+        ("data.guest.items() | length > 3", "`for name in data.guest` goes through the names of a group"),
+        ('data.invoice_number.upper() == "X"', "what can be done with a value is a filter, e.g. `| lower`"),
+    ],
+)
+def test_a_field_has_no_methods(expression: str, sentence: str) -> None:
+    [one] = when("AppointmentGroup.Created", expression)
+    assert "cannot be called: a field has no methods; " in one
+    assert one.endswith(sentence)
+
+
+def test_a_mistake_in_a_when_of_several_lines_is_shown_in_its_line() -> None:
+    found = said(rule("AppointmentGroup.Created", "when: |", "  data.guest.id", "  and data.guest.emial"))
+    assert found == [
+        "8:5: r.when: AppointmentGroup.Created carries no `data.guest.emial`; did you mean `data.guest.email`?"
+    ]
 
 
 def test_a_comparison_in_a_template_is_looked_at_too() -> None:
@@ -664,6 +1066,21 @@ def test_a_comparison_in_a_template_is_looked_at_too() -> None:
             "Appointment.Created",
             "is not an event type that zennotify knows; did you mean `AppointmentGroup.Created`?",
         ),
+        (
+            "Guest.Membership.Sold",
+            "is not an event type that zennotify knows; did you mean `Guest.Membership.Created`?",
+        ),
+        (
+            "Invoice.Refunded",
+            "is not an event type that zennotify knows; did you mean `Invoice.Closed` with "
+            "data.invoice.is_refund: yes?",
+        ),
+        (
+            "Membership.Created",
+            "is not an event type that zennotify knows; did you mean `Guest.Membership.Created`?",
+        ),
+        ("Opportunity.Created", "is not an event type that zennotify knows"),
+        ("Guest.Membership.Suspended", "is not an event type that zennotify knows"),
         ("Clases.*", "fits no event type that zennotify knows; did you mean `Class.*`?"),
         ("Class.Shedule.*", "fits no event type that zennotify knows; did you mean `Class.Schedule.*`?"),
         ("Spa.*", "fits no event type that zennotify knows"),

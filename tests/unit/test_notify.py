@@ -36,8 +36,8 @@ def by_mail(names: Names) -> str | None:
     return str(email) if email else None
 
 
-MAIL = GuestChannel(recipient=by_mail, medium="email")
-ANYWAY = GuestChannel(recipient=by_mail, medium="email", without_consent=True)
+MAIL = GuestChannel(recipient=by_mail, medium="email", to="{{ guest.email }}")
+ANYWAY = GuestChannel(recipient=by_mail, medium="email", to="{{ guest.email }}", without_consent=True)
 
 
 @pytest.mark.parametrize(

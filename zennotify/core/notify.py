@@ -22,6 +22,8 @@ class GuestChannel:
     recipient: Callable[[Names], str | None]
     #: As guests' wishes name it: email or sms.
     medium: str
+    #: The channel's `to`, as it is written.
+    to: str
     #: Whether a guest who has opted out of the medium is told all the same.
     without_consent: bool = False
 

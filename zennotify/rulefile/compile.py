@@ -70,6 +70,7 @@ def compile_rules(
         locale,
         examined=examined and channels is not None,
     )
+    shared.guests = guests or {}
     shared.problems += center_file.problems
     with _no_collection():
         compiled = [
@@ -84,7 +85,7 @@ def compile_rules(
         rules=RuleSet(
             sources.hash,
             tuple(rule for rule, _ in usable),
-            Directory(centers=center_file.centers, guests=guests or {}),
+            Directory(centers=center_file.centers, guests=shared.guests),
         ),
         messages={rule.id: message for rule, message in usable},
         warnings=tuple(sorted([*shared.problems, *center_file.misnamed(told)])),

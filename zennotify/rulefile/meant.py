@@ -101,7 +101,7 @@ class Finder:
         path = self._by_key.get(_key(steps)) or self._elsewhere(steps)
         if path is None and not thing and certain:
             path = self._longer(steps, at, siblings) or self._mended(steps, at, siblings, _alike)
-        return Meant(path, thing)
+        return Meant(path, thing or ("" if path else self._thing_alike(steps)))
 
     def _mended(
         self,
@@ -129,7 +129,7 @@ class Finder:
         """Return the place where the same names, or a field of this name, do stand."""
         names = _names(steps)
         if len(names) > 1 and (found := self._by_end.get(names)):
-            return found
+            return _with_places(found, steps)
         name = steps[-1]
         return None if name in _VAGUE or not isinstance(name, str) else self._by_end.get((_key((name,)),))
 
@@ -148,6 +148,15 @@ class Finder:
             if len(reached) == 1:
                 return reached[0]
         return ""
+
+    def _thing_alike(self, steps: Steps) -> str:
+        """Return what a misspelled field of a thing was to be: `data.guest.nmae`."""
+        match steps[1:]:
+            case [str() as kind, str() as field] if kind in FIELDS and self._leads_to(kind):
+                near = nearest(field, FIELDS[kind], _WORD_TYPED_WRONG)
+                return f"{kind}.{near}" if near else ""
+            case _:
+                return ""
 
     def _reaches(self, kind: str) -> bool:
         return kind == "event" or self._leads_to(kind)
@@ -233,6 +242,15 @@ def _key(steps: Steps) -> str:
 
 def _names(steps: Steps) -> tuple[str, ...]:
     return tuple(_key((step,)) for step in steps[1:] if isinstance(step, str))
+
+
+def _with_places(way: Steps, steps: Steps) -> Steps:
+    """Return a path with the elements that another one names, where it goes through as many lists."""
+    places = [step for step in steps if not isinstance(step, str)]
+    if len(places) != sum(step is EVERY for step in way):
+        return way
+    left = iter(places)
+    return tuple(next(left) if step is EVERY else step for step in way)
 
 
 def _ways(field: Field, way: Steps) -> Iterator[Steps]:

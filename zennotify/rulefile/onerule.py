@@ -224,12 +224,18 @@ class RuleCompiler:
         if examiner is None or "event" in self._wrong:
             return
         self._asked.events, self._asked.heard = entry.event, self._shared.listens_to(entry.event)
+        if "notify" not in self._wrong:
+            self._asked.recipients = [
+                (self._part("notify", name), channel, to)
+                for name in entry.notify
+                for channel, to in self._shared.recipients(name)
+            ]
         for (sentence, warning, line, _), place, key, template in examiner.examine(self._asked):
             if template:
                 file = f"{self._shared.templates_at}/{template}"
                 self._note(Problem(file, line, min(line, 1), f"{self._label}: {sentence}", warning))
-            elif place == ("message",):
-                self._add_inline(sentence, line, warning=warning)
+            elif place in {("message",), ("when",)}:
+                self._add_inline(sentence, line, warning=warning, key=str(place[0]))
             else:
                 self._add(place, sentence, key=key, warning=warning)
 
@@ -257,9 +263,9 @@ class RuleCompiler:
             self._document.problem((*self._at, *path), f"{label}: {sentence}", key=key, warning=warning)
         )
 
-    def _add_inline(self, sentence: str, line: int, *, warning: bool = False) -> None:
-        where = self._document.where_in((*self._at, "message"), line)
-        self._note(Problem(self._document.name, *where, f"{self._label}.message: {sentence}", warning))
+    def _add_inline(self, sentence: str, line: int, *, warning: bool = False, key: str = "message") -> None:
+        where = self._document.where_in((*self._at, key), line)
+        self._note(Problem(self._document.name, *where, f"{self._label}.{key}: {sentence}", warning))
 
     def _note(self, problem: Problem) -> None:
         self._failed = self._failed or not problem.warning

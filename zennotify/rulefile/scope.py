@@ -153,7 +153,7 @@ class Scope:
         step, path = steps[at], spell_path(steps[:at])
         if Kind.LIST in last.kinds and isinstance(step, str):
             if step in _OF_A_LIST and at == len(steps) - 1:
-                where = "write" if in_template else "write in `when`"
+                where = "write" if in_template else "in `when` write"
                 return Absent(f"`{path}` is a list: {where} `{path} | {_OF_A_LIST[step]}`", sure=True)
             fixed = (*steps[:at], EVERY, *steps[at:])
             if not self._found(fixed):

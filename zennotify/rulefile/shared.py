@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from zennotify.centerfile import CenterFile
 from zennotify.core.model import Form, Predicate
+from zennotify.core.notify import GuestChannel
 from zennotify.errors import Problem
 from zennotify.message import MessageTemplate, Templates, compile_expression
 from zennotify.rulefile.examine import Examiner
@@ -36,6 +37,9 @@ class Shared:
         self.centers = center_file.centers
         #: How a name that is none of them is called.
         self.kind_told = "channel or role" if roles else "channel"
+        #: The channels whose recipient comes from the event, where there are some.
+        self.guests: Mapping[str, GuestChannel] = {}
+        self._recipients: dict[str, tuple[tuple[str, str], ...]] = {}
         self._time_zone = time_zone
         self.event_types = {event_type.casefold(): event_type for event_type in event_types}
         self._aliases = aliases
@@ -75,6 +79,20 @@ class Shared:
     def knows(self, event: str) -> bool:
         """Say whether a type, in lower case, is one that the catalog knows, or a glob for one."""
         return event in self._names or any(fnmatchcase(name, event) for name in self._names)
+
+    def recipients(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Return the channels whose recipient comes from the event and which a name may mean, and their `to`."""
+        if not self.guests:
+            return ()
+        if name not in self._recipients:
+            places = (None, *(center.id for center in self.centers))
+            channels = dict.fromkeys(
+                channel for place in places for channel in self.centers.channels_of(name, place)
+            )
+            self._recipients[name] = tuple(
+                (channel, self.guests[channel].to) for channel in channels if channel in self.guests
+            )
+        return self._recipients[name]
 
     def predicate(self, expression: str) -> Predicate:
         """Compile an expression, once."""

@@ -133,12 +133,8 @@ def _wrong_literal(meaning: Meaning, literal: Any) -> Wrong | None:
     if value == "":
         return None  # where nothing was filled in
     match meaning.kind:
-        case Kind.CODE if kind == "number":
-            return None if value in meaning.numbers else _no_word(meaning, value)
-        case Kind.CODE if kind == "truth":
-            return Wrong(f"this is a code, never yes or no; write {_shown(meaning)}")
-        case Kind.CODE if value not in map(str.casefold, meaning.words):
-            return Wrong(_unknown_word(meaning, literal))
+        case Kind.CODE:
+            return _wrong_code(meaning, literal)
         case Kind.YES_NO if kind != "truth":
             return Wrong('Zenoti sends "Yes" or "No" here; write yes or no')
         case Kind.FLAG if kind != "truth":
@@ -147,13 +143,22 @@ def _wrong_literal(meaning: Meaning, literal: Any) -> Wrong | None:
             return Wrong("this is a group of fields, which equals nothing; name one of them", warning=True)
         case Kind.LIST:
             text = f"this is a list, which equals nothing; write `{meaning.path}[*]` for its elements"
-            return Wrong(text, warning=True)
+            return Wrong(text if meaning.below else f"{text}, or {{contains: ...}}", warning=True)
         case Kind.NUMBER if kind == "truth":
             return Wrong("this is a number, never yes or no; write the number", warning=True)
         case Kind.NUMBER if kind != "number":
             return Wrong("this is a number, which never equals a text", warning=True)
         case _:
             return None
+
+
+def _wrong_code(meaning: Meaning, literal: Any) -> Wrong | None:
+    kind, value = key_of(literal)
+    if kind == "number":
+        return None if value in meaning.numbers else _no_word(meaning, value)
+    if kind == "truth":
+        return Wrong(f"this is a code, never yes or no; write {_shown(meaning)}")
+    return None if value in map(str.casefold, meaning.words) else Wrong(_unknown_word(meaning, literal))
 
 
 def wrong_text_order(comparison: Comparison) -> Wrong | None:
@@ -181,15 +186,11 @@ def wrong_comparison(meaning: Meaning, comparison: Comparison) -> Wrong | None:
 
 def _wrong_operand(meaning: Meaning, comparison: Comparison, value: Any) -> Wrong | None:
     path, equality = meaning.path, comparison.operator in {"eq", "ne", "in", "notin"}
+    if comparison.operator == "is" and meaning.kind in _NO_TRUTH:
+        return Wrong(f"`{path}` is {meaning.kind}, never true or false itself", warning=True)
     match meaning.kind, value:
-        case Kind.CODE, _ if comparison.by == "word":
-            return _wrong_word(meaning, value)
-        case Kind.CODE, str():
-            return Wrong(_as_number(meaning, value) if comparison.named else _as_word(meaning, value))
-        case Kind.CODE, int() if equality and not isinstance(value, bool) and value not in meaning.numbers:
-            return _no_word(meaning, value)
-        case kind, bool() if comparison.operator == "is" and kind in _NO_TRUTH:
-            return Wrong(f"`{path}` is {kind}, never true or false itself", warning=True)
+        case Kind.CODE, _:
+            return _wrong_code_operand(meaning, comparison, value)
         case Kind.YES_NO, bool() | int():
             return Wrong(
                 f'`{path}` is "Yes" or "No", and true or false by itself; write `{path}` or `not {path}`'
@@ -206,15 +207,25 @@ def _wrong_operand(meaning: Meaning, comparison: Comparison, value: Any) -> Wron
             return Wrong(
                 f"`{path}` is a text: to compare it with a number write `{path} | number`", warning=True
             )
-        case Kind.NUMBER, str() if equality:
-            return Wrong(f"`{path}` is a number, which never equals a text", warning=True)
         case Kind.NUMBER, str():
-            text = f"`{path}` is a number, which cannot be compared with a text; write it without quotes"
-            return Wrong(text, warning=True)
-        case Kind.LIST, str() | int() | float() if equality and comparison.operator != "notin":
+            never = (
+                "never equals a text" if equality else "cannot be compared with a text; leave the quotes out"
+            )
+            return Wrong(f"`{path}` is a number, which {never}", warning=True)
+        case Kind.LIST, str() | int() if comparison.operator in {"eq", "in"}:
             return Wrong(f"`{path}` is a list, which equals nothing; write `... in {path}`", warning=True)
         case _:
             return None
+
+
+def _wrong_code_operand(meaning: Meaning, comparison: Comparison, value: Any) -> Wrong | None:
+    if comparison.by == "word":
+        return _wrong_word(meaning, value)
+    if isinstance(value, str):
+        return Wrong(_as_number(meaning, value) if comparison.named else _as_word(meaning, value))
+    known = isinstance(value, bool) or not isinstance(value, int) or value in meaning.numbers
+    equality = comparison.operator in {"eq", "ne", "in", "notin"}
+    return None if known or not equality else _no_word(meaning, value)
 
 
 def _wrong_word(meaning: Meaning, value: Any) -> Wrong | None:
