@@ -22,6 +22,7 @@ from zennotify import message as messages
 from zennotify.core.model import CenterTime, Code, Form, Message, Placeholder, UtcTime, YesNo
 from zennotify.errors import MessageError
 from zennotify.message import TemplateProblem, Templates
+from zennotify.zenoti.names import MESSAGE_NAMES
 
 fallback = partial(messages.fallback, time_zone="UTC", locale="en-US")
 
@@ -131,6 +132,31 @@ def test_a_template_may_extend_include_and_import() -> None:
         " ".join(message.body.split())
         == "Hello *Ann*! Invoice: **13024** ***Ann*** Sent for Bellevue Ref a1b2c3d4"
     )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '{% from "macros.j2" import who %}{{ who() }}',
+        '{% from "macros.j2" import who as whom %}{{ whom() }}',
+        '{% from "macros.j2" import who without context %}{{ who() }}',
+        '{% import "macros.j2" as macros %}{{ macros.who() }}',
+        '{% from "macros.j2" import who %}{% block body %}{{ who() }}{% endblock %}',
+        '{% block body %}{% from "macros.j2" import who with context %}{{ who() }}{% endblock %}',
+        '{% extends "base.j2" %}{% from "macros.j2" import who %}{% block body %}{{ who() }}{% endblock %}',
+        '{% include "part.j2" %}',
+    ],
+)
+def test_an_imported_macro_has_the_names_of_the_message(source: str) -> None:
+    files = {
+        "macros.j2": "{% macro who() %}{{ guest.name }} {{ data.invoice_number }}{% endmacro %}",
+        "base.j2": "{% block title %}x{% endblock %}{% block body %}{% endblock %}",
+        "part.j2": '{% from "macros.j2" import who %}{{ who() }}',
+    }
+    templates = Templates({**files, "t.j2": source}, time_zone="UTC", locale="en-US", known=MESSAGE_NAMES)
+    assert templates.problems() == []
+    body = templates.message("t.j2").render(Form.SMS, NAMES, short_id="a1b2c3d4").body
+    assert "Ann Lee 13024" in " ".join(body.split())
 
 
 def test_names_that_are_made_on_demand_reach_an_included_template() -> None:
