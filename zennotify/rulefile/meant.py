@@ -21,11 +21,12 @@ _VAGUE: Final = frozenset(
     ("id", "name", "code", "type", "total", "date", "number", "status", "start", "end", "source")
 )
 _SIMILAR: Final = 0.6
-#: So alike are a name and its misspelling, and each of their words.
+#: So alike are a name and its misspelling.
 _TYPED_WRONG: Final = 0.8
-_WORD_TYPED_WRONG: Final = 0.75
-#: The same for names of which one has more words, which is mostly another field.
-_JOINED_TYPED_WRONG: Final = 0.9
+_FIELD_TYPED_WRONG: Final = 0.75
+#: In a word of so many letters two may be wrong.
+_LONG_WORD: Final = 8
+_SHORT_WORD: Final = 4
 _NEGATIONS: Final = frozenset(("in", "un", "non", "de", "dis", "re"))
 #: What people look for in `data` because other events have it there, and the name by which every event knows it.
 #: Of several the one that the event leads to.
@@ -153,7 +154,7 @@ class Finder:
         """Return what a misspelled field of a thing was to be: `data.guest.nmae`."""
         match steps[1:]:
             case [str() as kind, str() as field] if kind in FIELDS and self._leads_to(kind):
-                near = nearest(field, FIELDS[kind], _WORD_TYPED_WRONG)
+                near = nearest(field, FIELDS[kind], _FIELD_TYPED_WRONG)
                 return f"{kind}.{near}" if near else ""
             case _:
                 return ""
@@ -218,12 +219,36 @@ def _is_misspelling(name: str, known: str) -> bool:
         return True
     if re.sub(r"\D", "", name) != re.sub(r"\D", "", known) or _likeness(name, known) < _TYPED_WRONG:
         return False
-    pairs = [*zip(name.split("_"), known.split("_"), strict=False)]
-    if name.count("_") == known.count("_"):
-        return all(
-            _likeness(one, other) >= _WORD_TYPED_WRONG and not _denies(one, other) for one, other in pairs
-        )
-    return _likeness(joined, right) >= _JOINED_TYPED_WRONG and abs(len(joined) - len(right)) <= 1
+    if name.count("_") != known.count("_"):
+        return _slips(joined, right) <= 1
+    return all(map(_is_slip, name.split("_"), known.split("_")))
+
+
+def _is_slip(word: str, right: str) -> bool:
+    """Return whether a word is another one with a letter too many, too few or wrong; of a long word, with two."""
+    slips = _slips(word, right)
+    if slips > 1:
+        short, long = sorted((word, right), key=len)
+        return slips == 2 and len(short) >= _LONG_WORD and not long.startswith(short)
+    if len(word) == len(right) < _SHORT_WORD and sorted(word) != sorted(right):
+        return False  # `tax` is no `tag`
+    return not slips or (word[:1] == right[:1] and not _denies(word, right))
+
+
+def _slips(one: str, other: str) -> int:
+    """Return how many letters are missing, too many, wrong, or in the wrong order."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for place, letter in enumerate(one):
+        further: list[int] = [place + 1]
+        for at, right in enumerate(other):
+            cost: int = min(row[at + 1] + 1, further[at] + 1, row[at] + (letter != right))
+            if place and at and letter == other[at - 1] and one[place - 1] == right:
+                cost = min(cost, before[at - 1] + 1)
+            further.append(cost)
+        before, row = row, further
+    last: int = row[-1]
+    return last
 
 
 def _denies(one: str, other: str) -> bool:
