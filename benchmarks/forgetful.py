@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from zennotify import decider
 from zennotify.cli import main
 from zennotify.zenoti.memory import Memory
 
@@ -13,11 +12,11 @@ def _nothing(*_: Any) -> None:
     return
 
 
-def _no_things(_: Any) -> dict[str, Any]:
+def _no_things(*_: Any) -> dict[str, Any]:
     return {}
 
 
 if __name__ == "__main__":
     Memory.prepare = Memory.learn = _nothing  # type: ignore[method-assign, assignment]
-    decider.things_of = decider.keys_of = _no_things
+    Memory.things_of = _no_things  # type: ignore[method-assign]
     main()

@@ -1,7 +1,7 @@
 """Keeps what the receiver lets in: an event, a duplicate of one, or a body for quarantine.
 
 Requests that wait at the same moment become one transaction (store/writer.py); the receiver answers after its
-commit.  A new event is then handed on to decider.py.
+commit.  A new event is then handed on to decider/.
 """
 
 from __future__ import annotations

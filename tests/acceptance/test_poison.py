@@ -17,7 +17,7 @@ rules:
 #: The daemon with a failpoint: deciding the marked event ends the process as a kill would.
 POISONED = """
 import os
-import zennotify.decider as decider
+import zennotify.decider.batch as decider
 from zennotify.cli import main
 
 examine = decider.examine

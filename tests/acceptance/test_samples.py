@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,13 @@ import pytest
 from tests.acceptance.daemon import Daemon
 from tests.fakes import START
 from tests.sinks import HttpSink
+from zennotify.core.model import Zone
+from zennotify.store import open_reader
+from zennotify.zenoti.event import Reading, reopen
+from zennotify.zenoti.facts import keys_of, teaches
 from zennotify.zenoti.sample import load_sample, sample_names
 from zennotify.zenoti.story import STORIES, tell
+from zennotify.zenoti.things import things_of
 
 RULES = """
 rules:
@@ -35,6 +41,13 @@ def unlike(sample: str, number: int) -> dict[str, Any]:
     return {**load_sample(sample), "id": f"id-{number}", "event_id": f"event-{number}"}
 
 
+def taught_by(body: dict[str, Any]) -> set[str]:
+    """The things that an event teaches something of."""
+    event = reopen(json.dumps(body).encode(), START, Reading(Zone.CENTER), "")
+    things = things_of(event)
+    return {key for key, _ in teaches(event, things, keys_of(things), 0)}
+
+
 @pytest.fixture
 def sink() -> Any:
     with HttpSink() as sink:
@@ -54,6 +67,12 @@ def test_every_sample_is_said_without_an_id_or_a_code(tmp_path: Path, sink: Http
     finally:
         daemon.kill()
     assert {one["decisions"][0]["reason"] for one in listed} == {"notified"}
+    assert {one["type"] for one in listed} == {load_sample(sample)["event_type"] for sample in samples}
+    reader = open_reader(f"sqlite:///{tmp_path / 'zennotify.db'}")
+    for number, sample in enumerate(samples):
+        taught = taught_by(unlike(sample, number))
+        assert reader.facts(taught).keys() == taught, sample
+    reader.close()
     texts = [_REF.sub("", received.json["message"]) for received in sink.received]
     assert len(texts) == len(samples)
     years = re.compile(r", 20\d\d")

@@ -729,6 +729,12 @@ SILENT: Final = (
     Silent("low-feedback-in-parts", "no rating", "Appointment.Feedback.v1", {"rating_value": None}),
     Silent("low-feedback-in-parts", "one rating", "Appointment.Feedback.v2", {"rating_value": 1}),
     Silent("invoice-refunded", "a sale", "Invoice.Closed", {}),
+    Silent(
+        "invoice-refunded",
+        "still open",
+        "Invoice.Closed",
+        {"invoice": {"is_refund": True, "is_closed": False}},
+    ),
     Silent("invoice-large", "a small sale", "Invoice.Closed", {}),
     Silent(
         "invoice-large", "a large refund", "Invoice.Closed", merged(LARGE, {"invoice": {"is_refund": True}})

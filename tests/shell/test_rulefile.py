@@ -226,7 +226,10 @@ regions:
 def test_rules_may_tell_roles_and_centres_are_compiled_with_them() -> None:
     text = "rules:\n" + rule().replace("front-desk", "[front-desk, manager, regional]")
     result = compiled(text, centers=CENTERS)
-    assert result.warnings == ()
+    assert [problem.message for problem in result.warnings] == [
+        "r1.notify[1]: `manager` means no channel at Kirkland, nor in its region",
+        "r1.notify[2]: `regional` means no channel at Kirkland, nor in its region",
+    ]
     assert result.rules.rules[0].notify == ("front-desk", "manager", "regional")
     assert [
         result.rules.directory.centers.channels_of(role, "C1") for role in result.rules.rules[0].notify
@@ -239,6 +242,33 @@ def test_rules_may_tell_roles_and_centres_are_compiled_with_them() -> None:
         len(compiled(text.replace("[front-desk, manager, regional]", "front-desk")).rules.directory.centers)
         == 0
     )
+
+
+@pytest.mark.parametrize(
+    ("match", "told", "warnings"),
+    [
+        ("{center.region: north}", "regional", []),
+        ("{center.name: [Bellevue, Olympia]}", "manager", []),
+        ("{center.id: C1}", "manager", []),
+        # Zenoti may say what the file does not.
+        (
+            "{center.country: US}",
+            "manager",
+            ["r1.notify: `manager` means no channel at Kirkland, nor in its region"],
+        ),
+        (
+            "{center.region: nrth}",
+            "front-desk",
+            ["r1.match.center.region: no centre in centers.yaml is in region `nrth`; did you mean `north`?"],
+        ),
+        ("{center.region: {not: nrth}}", "front-desk", []),
+    ],
+)
+def test_a_role_is_held_against_the_centres_that_the_rule_may_meet(
+    match: str, told: str, warnings: list[str]
+) -> None:
+    text = f"rules: [{{id: r1, event: '*', match: {match}, notify: {told}, message: x}}]"
+    assert [problem.message for problem in compiled(text, centers=CENTERS).warnings] == warnings
 
 
 def test_a_name_that_is_neither_channel_nor_role_gets_the_nearest_of_both() -> None:
@@ -264,6 +294,7 @@ def test_errors_of_rules_and_centres_are_shown_at_once() -> None:
     centers = CENTERS + "  south: {chanels: {}}\n"
     assert said(text, centers=centers) == [
         "centers.yaml:7:11: regions.south.chanels: unknown key; did you mean `channels`?",
+        "rules/0.yaml:4:12: warning: r1.notify[0]: `manager` means no channel at Kirkland, nor in its region",
         "rules/0.yaml:4:21: r1.notify[1]: there is no channel or role `mangr`; did you mean `manager`?",
     ]
 

@@ -15,10 +15,14 @@ from tests.fakes import START, make_event
 from zennotify.core.model import CenterTime, Code, Event, UtcTime, Zone
 from zennotify.zenoti import facts
 from zennotify.zenoti.catalog import give_meaning
+from zennotify.zenoti.envelope import Envelope, read_envelope
+from zennotify.zenoti.event import Reading
+from zennotify.zenoti.event import make_event as wired
 from zennotify.zenoti.facts import MOST_GUESTS, Lesson
 from zennotify.zenoti.memory import Memory
 from zennotify.zenoti.names import MessageNames, Names
 from zennotify.zenoti.sample import load_sample
+from zennotify.zenoti.story import STORIES, tell
 from zennotify.zenoti.things import things_of
 
 GUEST, CENTER, GROUP = "d08327d8-f928-4c37-8be3-87b93c90ac56", "1aab4fd2", "883ce749"
@@ -220,6 +224,28 @@ def test_every_order_of_a_story_and_every_repeat_gives_the_same(chance: random.R
     chance.shuffle(told)
     assert known(World().learn(*told)) == in_order
     assert in_order[f"guest {GUEST}"]["first_name"] == "Ann"
+
+
+def told(name: str) -> list[Event]:
+    """The events of a story that users can tell, as they come over the wire."""
+    bodies = [json.dumps(body).encode() for body in tell(STORIES[name], START)]
+    envelopes = [read_envelope(body) for body in bodies]
+    return [
+        wired(envelope, START, Reading(Zone.CENTER))
+        for envelope in envelopes
+        if isinstance(envelope, Envelope)
+    ]
+
+
+@settings(max_examples=30)
+@given(st.sampled_from(sorted(STORIES)), st.randoms(use_true_random=False), st.integers(0, 5))
+def test_the_stories_teach_the_same_in_every_order(name: str, chance: random.Random, repeats: int) -> None:
+    events = told(name)
+    assert len(events) == len(STORIES[name].steps)
+    in_order = known(World().learn(*events))
+    shuffled = events + chance.choices(events, k=repeats)
+    chance.shuffle(shuffled)
+    assert known(World().learn(*shuffled)) == in_order
 
 
 lessons = st.builds(

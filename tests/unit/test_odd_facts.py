@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import START
+from tests.fakes import START, make_rule
 from tests.unit.test_facts import World, event
-from zennotify.core.model import CenterTime, UtcTime, Zone
+from zennotify.core.decide import examine
+from zennotify.core.model import CenterTime, Form, UtcTime, Zone
+from zennotify.core.rule import RuleSet
+from zennotify.errors import StoreUnavailable
+from zennotify.message import compile_expression
 from zennotify.message.templates import Templates
 from zennotify.zenoti import facts, offset
 from zennotify.zenoti.envelope import Wrapped
@@ -160,3 +164,24 @@ def test_a_message_wants_the_fields_of_things_and_nothing_else(
 ) -> None:
     message = Templates({}, time_zone="UTC", locale="en-US").inline(text, "T")
     assert {tuple(want) for want in message.wants} == wanted
+
+
+class Away(dict[str, Any]):
+    """Names whose facts cannot be read."""
+
+    def __missing__(self, name: str) -> Any:
+        raise StoreUnavailable("the store is away")
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def test_a_store_that_is_away_is_no_fault_of_a_rule_or_a_template() -> None:
+    message = Templates({}, time_zone="UTC", locale="en-US").inline("{{ guest.name }}", "T")
+    with pytest.raises(StoreUnavailable):
+        message.render(Form.CHAT, Away(), short_id="0123abcd")
+    with pytest.raises(StoreUnavailable):
+        compile_expression("guest.name == 'Ann'")(Away())
+    rules = RuleSet("hash", (make_rule("r", "*", when=compile_expression("guest.name == 'Ann'")),))
+    with pytest.raises(StoreUnavailable):
+        examine(event("Any.Type", {}), Away(), rules)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.fakes import START
-from zennotify.waiting import MOST_WAITING, Waiting, WaitingRoom
+from zennotify.decider.waiting import MOST_WAITING, Waiting, WaitingRoom
 
 
 def waiting(number: int, *things: str) -> Waiting:

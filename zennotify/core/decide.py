@@ -1,6 +1,6 @@
 """Decide what one event leads to.  Start reading here.
 
-Pure: no clock, no store, no logging.  Called by decider.py inside the store's write transaction, in two steps, so
+Pure: no clock, no store, no logging.  Called by decider/batch.py inside the store's write transaction, in two steps, so
 that the store can read the windows of a whole batch at once:
 
     examine   event, match, when       asks the event, and what is known of its things

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from zennotify.rulefile.clauses import read_clause, read_path
 from zennotify.rulefile.entry import NOT_YET, PLACEHOLDERS, RuleEntry
 from zennotify.rulefile.examine import Asked
 from zennotify.rulefile.meant import nearest_type
+from zennotify.rulefile.roles import silent_at, unknown_regions
 from zennotify.rulefile.shared import Shared
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import Document, Step, kind
@@ -50,6 +51,7 @@ class RuleCompiler:
         self._check_events(entry.event)
         self._check_channels(entry.notify)
         clauses = tuple(self._clauses(entry.match))
+        self._check_centers(entry.notify, clauses)
         when = self._when(entry.when)
         once = self._once(entry)
         message = self._message(entry)
@@ -134,12 +136,20 @@ class RuleCompiler:
             else:
                 hint = did_you_mean(name, known)
                 self._add(path, f"there is no {self._shared.kind_told} `{name[:60]}`{hint}")
+
+    def _check_centers(self, names: tuple[str, ...], match: Sequence[Clause]) -> None:
+        """Warn of roles that lead nowhere at a centre that the rule may meet, and of regions that there are not."""
+        centers, known = self._shared.centers, self._shared.told
+        if "notify" in self._wrong or known is None:
+            return
         for name in (name for name in names if name in known):
-            without = self._shared.centers.without(name)
-            if without:
-                more = f" and {len(without) - 1} more" if len(without) > 1 else ""
-                sentence = f"`{name}` means no channel at {without[0]}{more}, nor in its region"
+            silent = silent_at(name, match, centers)
+            if silent:
+                more = f" and {len(silent) - 1} more" if len(silent) > 1 else ""
+                sentence = f"`{name}` means no channel at {silent[0]}{more}, nor in its region"
                 self._add(self._part("notify", name), sentence, warning=True)
+        for text, sentence in unknown_regions(match, centers):
+            self._add(("match", text), sentence, warning=True)
 
     def _clauses(self, match: Mapping[str, Any]) -> Iterator[Clause]:
         for text, wanted in match.items():

@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from zennotify.core.model import DeliveryState, Outcome
 from zennotify.core.once import Window, WindowKey
 from zennotify.store import statements as sql
+from zennotify.store.engine import translated_errors
 from zennotify.store.erasing import Erasing
 from zennotify.store.number import delivery_id, delivery_number
 from zennotify.store.rows import (
@@ -181,7 +182,8 @@ class Transaction(Erasing):
         """Return what is kept of these things, as JSON."""
         if not things:
             return {}
-        rows = sql.FACTS.all(self._connection, json.dumps(list(things)))
+        with translated_errors():  # it is asked in the middle of deciding, where only an event may be blamed
+            rows = sql.FACTS.all(self._connection, json.dumps(list(things)))
         return {row.thing: row.lessons for row in rows}
 
     def save_facts(self, learned: str, seen: datetime) -> None:

@@ -2,7 +2,7 @@
 
 What one event taught of a thing is a Lesson; a thing is the list of its lessons that still count.  For each field the
 later event wins: by its time and, at the same time, by its id.  An event without a readable time only fills gaps.
-Pure; decider.py learns in the transaction that decides the event, the store keeps one row for each thing.
+Pure; decider/ learns in the transaction that decides the event, the store keeps one row for each thing.
 """
 
 from __future__ import annotations

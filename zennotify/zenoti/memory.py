@@ -1,6 +1,6 @@
 """Facts in use: what is known of things, for the events of one transaction or for one message.
 
-A Memory holds lessons by thing; it reads what it lacks through the function that it is given.  decider.py fills one
+A Memory holds lessons by thing; it reads what it lacks through the function that it is given.  decider/ fills one
 for a whole batch, learns into it event by event and keeps what has changed; rulebook.py reads one thing at a time.
 """
 

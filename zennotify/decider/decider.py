@@ -1,42 +1,34 @@
-"""Decides what kept events mean, in the writer's next transaction and in order.
+"""Which events are decided when: as they come, in batches; what a crash left first, one by one.
 
-The deciding itself is the pure core/decide.py; this module brings it the events, the rules and the windows, and
-keeps what comes of it.  Decisions, deliveries and windows commit together with the event's state, so that no
-crash can separate them.
+Decisions, deliveries, windows and facts commit together with the event's state, so that no crash can separate them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from zennotify import log
-from zennotify.core.decide import Decision, Duty, Passed, conclude, examine
+from zennotify.core.decide import Decision
 from zennotify.core.model import Reason
-from zennotify.core.once import Window, WindowKey
 from zennotify.core.rule import RuleSet
-from zennotify.errors import StoreUnavailable, place_of
+from zennotify.decider.batch import Batch, Decided
+from zennotify.decider.waiting import Waiting, WaitingRoom
+from zennotify.errors import StoreUnavailable
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.store import Rank, Writer
-from zennotify.store.rows import KeptEvent, NewDecision, NewDelivery, Undecided
-from zennotify.store.schema import to_micros
+from zennotify.store.rows import KeptEvent, NewDecision, Undecided
 from zennotify.store.transaction import Transaction
-from zennotify.waiting import Waiting, WaitingRoom
 from zennotify.zenoti.aliases import kind_of
 from zennotify.zenoti.catalog import label
 from zennotify.zenoti.event import Reading, reopen
-from zennotify.zenoti.facts import Key, keys_of
-from zennotify.zenoti.memory import Memory
-from zennotify.zenoti.names import Names
-from zennotify.zenoti.things import Things
+from zennotify.zenoti.facts import Key
 
 logger = logging.getLogger("zennotify.decider")
 
@@ -47,8 +39,6 @@ MOST_TRIES = 3
 #: Events that wait in memory for their decision; what is beyond is read back from the store.
 _MOST_WAITING = 5_000
 _BATCH = 256
-#: A transaction decides no further event once it has worked this long (seconds).
-_LONGEST_WORK = 0.05
 #: Centres that are reported as not listed.
 _MOST_REPORTED = 1_000
 #: Decisions that the owners hear of.
@@ -62,31 +52,14 @@ class _ReadBack:
 _READ_BACK = _ReadBack()
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    undecided: Undecided
-    decisions: list[Decision]
+class _Answer(NamedTuple):
+    """What one transaction decided, and what comes of it after the commit."""
 
-
-@dataclass(slots=True)
-class _Batch:
-    """What one transaction decides."""
-
-    decided: list[_Decided] = field(default_factory=list)
-    windows: dict[WindowKey, Window] = field(default_factory=dict)
-    #: The things that something has been learned of, and what is known of them now, as it is kept (facts.written).
-    learned: Collection[Key] = ()
-    facts: str | None = None
-    #: The centres, by their ids, that centers.yaml does not list.
-    unlisted: set[Key] = field(default_factory=set)
-    #: What waits for names.
-    waiting: list[Waiting] = field(default_factory=list)
-    #: What need not wait any more.
-    hastened: list[Waiting] = field(default_factory=list)
+    batch: Batch
+    #: Deliveries that need not wait any more.
+    hastened: Sequence[Waiting]
     #: Whether the store has more undecided events than were read back.
-    has_more: bool = False
-    #: Whether events were left for the next transaction, because these took long.
-    left_some: bool = False
+    has_more: bool
 
 
 class Decider:
@@ -194,90 +167,36 @@ class Decider:
 
     # --- in the writer's thread ---------------------------------------------------------------------------
 
-    def _decide(self, transaction: Transaction, items: list[Undecided | _ReadBack]) -> list[_Batch]:
+    def _decide(self, transaction: Transaction, items: list[Undecided | _ReadBack]) -> list[_Answer]:
         rules = self._rules
         assert rules is not None, "nothing is put into the queue before there are rules"  # noqa: S101
-        batch = _Batch()
         events = {item.place: item for item in items if isinstance(item, Undecided)}
+        has_more = False
         if len(events) < len(items):
             kept = transaction.undecided(_BATCH)
             events |= {event.place: self._reopen(event) for event in kept if event.place not in events}
-            batch.has_more = len(kept) == _BATCH
-        self._conclude_all(transaction, rules, list(events.values()), batch)
-        _keep_decided(transaction, rules.hash, batch)
-        self._hasten(transaction, batch)
-        return [batch] * len(items)
+            has_more = len(kept) == _BATCH
+        batch = Batch(rules, self._reading.class_times)
+        batch.decide(transaction, events.values())
+        batch.keep(transaction)
+        hastened = self._waiting_room.waiting_for(batch.learned)
+        if hastened:
+            transaction.hasten([one.delivery for one in hastened], batch.now)
+        return [_Answer(batch, hastened, has_more)] * len(items)
 
-    def _hasten(self, transaction: Transaction, batch: _Batch) -> None:
-        """Make due now what waits for a thing that has been learned about."""
-        batch.hastened = self._waiting_room.waiting_for(batch.learned)
-        if batch.hastened:
-            now = max(one.undecided.event.received_at for one in batch.decided)
-            transaction.hasten([one.delivery for one in batch.hastened], now)
-
-    def _conclude_all(
-        self, transaction: Transaction, rules: RuleSet, events: Sequence[Undecided], batch: _Batch
-    ) -> None:
-        """Decide the events over what the windows were before this transaction and became within it."""
-        centers = rules.directory.centers
-        memory = Memory(transaction.facts, self._reading.class_times, centers)
-        said: list[tuple[Undecided, Things, Mapping[str, Key]]] = []
-        for event in events:
-            try:
-                things = memory.things_of(event.event)
-                said.append((event, things, keys_of(things)))
-            except Exception as error:  # a bug of ours: only this event may suffer
-                batch.decided.append(_failure(event, error))
-        memory.prepare(key for _, _, keys in said for key in keys.values())
-        began = time.monotonic()
-        examined: list[tuple[Undecided, Things, list[Passed | Decision]]] = []
-        for event, things, keys in said:
-            if time.monotonic() - began > _LONGEST_WORK:
-                batch.left_some = True  # a rule that takes long must not keep new events waiting
-                break
-            try:
-                if len(centers) and "center" in keys and centers.get(things["center"]["id"]) is None:
-                    batch.unlisted.add(keys["center"])
-                names = Names(event.event, memory.recall, things, centers)
-                items = examine(event.event, names, rules)
-                at = event.event.at
-                memory.learn(event.event, things, keys, None if at is None else to_micros(at))
-                examined.append((event, things, items))
-            except Exception as error:  # as above
-                batch.decided.append(_failure(event, error))
-        passed = [item for *_, items in examined for item in items if isinstance(item, Passed)]
-        windows = transaction.windows({item.window for item in passed if item.window is not None})
-        for event, things, items in examined:
-            try:
-                # Anew: later events of this batch may have taught a name.
-                names = Names(event.event, memory.recall, things, centers)
-                decisions, changed = conclude(items, names, rules, windows, event.event.received_at)
-            except Exception as error:  # as above
-                batch.decided.append(_failure(event, error))
-                continue
-            windows |= changed
-            batch.windows |= changed
-            batch.decided.append(_Decided(event, decisions))
-        batch.learned = memory.changed
-        batch.facts = memory.changes()
-
-    def _decided(self, items: list[Undecided | _ReadBack], batches: Sequence[_Batch]) -> None:
-        batch = batches[0]
+    def _decided(self, items: list[Undecided | _ReadBack], answers: Sequence[_Answer]) -> None:
+        batch, hastened, has_more = answers[0]
         if any(isinstance(item, _ReadBack) for item in items):
             self._is_queued = False
-            self._is_behind = batch.has_more
-        if batch.has_more or batch.left_some:
+            self._is_behind = has_more
+        if has_more or batch.left_some:
             self.fall_behind()
+        self._report(batch.unlisted - self._reported)
+        self._let_wait(batch, hastened)
         channels = {
             duty.channel for one in batch.decided for decision in one.decisions for duty in decision.duties
         }
-        channels |= {waiting.channel for waiting in batch.hastened}
-        self._report(batch.unlisted - self._reported)
-        if batch.decided:
-            self._waiting_room.end(max(one.undecided.event.received_at for one in batch.decided))
-        self._waiting_room.leave(batch.hastened)
-        for waiting in batch.waiting:
-            self._waiting_room.enter(waiting)
+        channels |= {waiting.channel for waiting in hastened}
         if channels:
             self._wake(channels)
         made = Counter(
@@ -290,6 +209,13 @@ class Decider:
                 if decision.reason in _TROUBLES:
                     self._tell(one.undecided.event.id, decision)
         log.lines(logger, (_line(one) for one in batch.decided))
+
+    def _let_wait(self, batch: Batch, hastened: Sequence[Waiting]) -> None:
+        if batch.decided:
+            self._waiting_room.end(batch.now)
+        self._waiting_room.leave(hastened)
+        for waiting in batch.waiting:
+            self._waiting_room.enter(waiting)
 
     def _report(self, unlisted: set[Key]) -> None:
         """Say once of each centre that centers.yaml does not list it."""
@@ -319,50 +245,12 @@ class Decider:
         return Undecided(kept.place, kept.rule_set, event)
 
 
-def _keep_decided(transaction: Transaction, rules_hash: str, batch: _Batch) -> None:
-    transaction.save_windows(batch.windows)
-    if batch.facts is not None and batch.decided:
-        seen = max(one.undecided.event.received_at for one in batch.decided)
-        transaction.save_facts(batch.facts, seen)
-    decisions: list[NewDecision] = []
-    deliveries: list[NewDelivery] = []
-    duties: list[Duty] = []
-    for one in batch.decided:
-        event, now = one.undecided.place, one.undecided.event.received_at
-        for place, made in enumerate(one.decisions):
-            decisions.append(NewDecision(event, place, made.rule, made.reason.value, made.detail))
-            duties += made.duties
-            deliveries += [
-                NewDelivery(
-                    event, made.rule, duty.channel, rules_hash, now, duty.due, duty.held_back, duty.recipient
-                )
-                for duty in made.duties
-            ]
-    transaction.add_decisions(decisions)
-    numbers = transaction.add_deliveries(deliveries)
-    batch.waiting = [
-        Waiting(number, duty.channel, duty.due, tuple(duty.awaited))
-        for number, duty in zip(numbers, duties, strict=True)
-        if duty.awaited
-    ]
-    transaction.finish_events(
-        ((one.undecided.place, one.undecided.rule_set) for one in batch.decided), rules_hash
-    )
-
-
 def _keep_failed(transaction: Transaction, event: KeptEvent, detail: str) -> None:
     transaction.add_decisions([NewDecision(event.place, 0, "", Reason.FAILED.value, detail)])
     transaction.finish_events([(event.place, event.rule_set)], event.rule_set)
 
 
-def _failure(event: Undecided, error: Exception) -> _Decided:
-    """Record that deciding raised; the error's text stays out, it may hold a guest's data."""
-    detail = place_of(error)
-    logger.error("event=%s could not be decided: %s", event.event.id, detail)
-    return _Decided(event, [Decision(rule="", reason=Reason.FAILED, detail=detail)])
-
-
-def _line(one: _Decided) -> str:
+def _line(one: Decided) -> str:
     made = " ".join(f"{decision.rule}:{decision.reason.value}" for decision in one.decisions) or "unmatched"
     event = one.undecided.event
     return f"event={event.id} type={label(event.kind)} decided {made}"
