@@ -32,7 +32,10 @@ class Daemon:
         self.pid = 0
 
     def configure(
-        self, channels: Mapping[str, Mapping[str, Any]], rules: list[dict[str, Any]] | None = None
+        self,
+        channels: Mapping[str, Mapping[str, Any]],
+        rules: list[dict[str, Any]] | None = None,
+        **settings: Any,
     ) -> Self:
         """Write config and rules; without rules, those of the project are taken."""
         places = {"rules": str(ROOT / "rules"), "templates": str(ROOT / "templates")}
@@ -45,6 +48,7 @@ class Daemon:
             "admin": {"listen": f"127.0.0.1:{self._admin_port}"},
             "channels": dict(channels),
             **places,
+            **settings,
         }
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
         return self
