@@ -22,7 +22,7 @@ from zennotify.core.model import Form, Message
 from zennotify.core.notify import GuestChannel
 from zennotify.core.rule import RuleSet
 from zennotify.enquiry import Enquiry
-from zennotify.errors import ConfigError, MessageError, Problem, StoreUnavailable, place_of
+from zennotify.errors import ConfigError, MessageError, Problem, StoreError, place_of
 from zennotify.message import fallback
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
@@ -179,7 +179,7 @@ class Rulebook:
             if self._enquiry is not None:
                 names["unknown_because"] = self._enquiry.fill(known, memory, message.wants)
             return message.render(form, names, short_id=short_id)
-        except StoreUnavailable:  # it is written when the store is back
+        except StoreError:  # it is written when the store is back
             raise
         except Exception as error:  # whatever it was, the message must not be lost
             problem = str(error) if isinstance(error, MessageError) else place_of(error)

@@ -163,6 +163,26 @@ CASES: Final = (
         "New booking in Bellevue: Abc test, Thu, Jul 25, 9:15 AM.",
     ),
     Case(
+        "new-booking",
+        "a booking that says little",
+        "AppointmentGroup.Created",
+        {"appointments": [{"service_name": "Cut", "therapist_name": None, "start_time_in_center": None}]},
+        (),
+        "New booking in Bellevue",
+        "Booked by **Abc test**:\n- Cut",
+        "New booking in Bellevue: Abc test.",
+    ),
+    Case(
+        "new-booking",
+        "a booking of nothing",
+        "AppointmentGroup.Created",
+        {"appointments": []},
+        (),
+        "New booking in Bellevue",
+        "Booked by **Abc test**.",
+        "New booking in Bellevue: Abc test.",
+    ),
+    Case(
         "new-booking-by-source",
         "an advertisement",
         "AppointmentGroup.Created",
@@ -347,6 +367,16 @@ CASES: Final = (
             "Tell those who have booked."
         ),
         "Class abc camp on Tue, Mar 22, 2022 at 1:00 PM is cancelled. Tell those who have booked.",
+    ),
+    Case(
+        "class-cancelled",
+        "nobody knows when it was",
+        "Class.Schedule.Cancelled",
+        {"start_time": None},
+        (),
+        "Class cancelled: abc camp",
+        "The class **abc camp** in the centre is cancelled.\n\nTell those who have booked.",
+        "Class abc camp is cancelled. Tell those who have booked.",
     ),
     Case(
         "class-cancelled",

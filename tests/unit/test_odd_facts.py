@@ -14,9 +14,12 @@ from tests.unit.test_facts import World, event
 from zennotify.core.decide import examine
 from zennotify.core.model import CenterTime, Form, UtcTime, Zone
 from zennotify.core.rule import RuleSet
-from zennotify.errors import StoreUnavailable
+from zennotify.decider.batch import Batch
+from zennotify.errors import StoreError, StoreUnavailable
 from zennotify.message import compile_expression
 from zennotify.message.templates import Templates
+from zennotify.store.rows import Undecided
+from zennotify.store.transaction import Transaction
 from zennotify.zenoti import facts, offset
 from zennotify.zenoti.envelope import Wrapped
 from zennotify.zenoti.event import Reading, make_event
@@ -185,3 +188,26 @@ def test_a_store_that_is_away_is_no_fault_of_a_rule_or_a_template() -> None:
     rules = RuleSet("hash", (make_rule("r", "*", when=compile_expression("guest.name == 'Ann'")),))
     with pytest.raises(StoreUnavailable):
         examine(event("Any.Type", {}), Away(), rules)
+
+
+class Damaged(Transaction):
+    """A transaction in which facts cannot be read any more, after the first time."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def facts(self, things: Any) -> dict[str, str]:
+        self._asked += 1
+        if self._asked > 1:
+            raise StoreError("the store is damaged")
+        return {"group g1": '[[1,"e",{"guest":"a1"}]]'}
+
+    def windows(self, keys: Any) -> dict[Any, Any]:
+        return {}
+
+
+def test_a_damaged_store_is_no_fault_of_an_event() -> None:
+    status = event("AppointmentGroup.Status", {"appointment_group_id": "g1"})
+    rules = RuleSet("hash", (make_rule("r", "*", when=compile_expression("guest.name == 'Ann'")),))
+    with pytest.raises(StoreError):
+        Batch(rules, Zone.CENTER).decide(Damaged(), [Undecided(1, "hash", status)])

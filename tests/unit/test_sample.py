@@ -211,3 +211,13 @@ def test_no_date_stays_no_date() -> None:
 def test_an_event_of_the_users_own_is_stamped_whatever_is_wrong_with_it(changed: dict[str, Any]) -> None:
     stamped = stamp(load_sample("AppointmentGroup.Status") | changed, LATE)
     assert stamped["event_timestamp"] == "2026-11-03T22:43:17.123456Z"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("expiry_date", "9999-12-31T00:00:00"), ("user_membership_id", [1]), ("user_membership_id", {"a": 1})],
+)
+def test_what_cannot_be_moved_or_renewed_stays_as_it_is(field: str, value: Any) -> None:
+    sample = load_sample("Guest.Membership.Freeze")
+    sample["data"][field] = value
+    assert stamp(sample, LATE)["data"][field] == value

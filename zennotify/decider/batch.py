@@ -18,7 +18,7 @@ from zennotify.core.model import Reason, Zone
 from zennotify.core.once import Window, WindowKey
 from zennotify.core.rule import RuleSet
 from zennotify.decider.waiting import Waiting
-from zennotify.errors import StoreUnavailable, place_of
+from zennotify.errors import StoreError, place_of
 from zennotify.store.rows import NewDecision, NewDelivery, Undecided
 from zennotify.store.schema import to_micros
 from zennotify.store.transaction import Transaction
@@ -108,7 +108,7 @@ class Batch:
         for one in given:
             try:
                 made = work(one)
-            except StoreUnavailable:  # the whole transaction is done again
+            except StoreError:  # of the whole transaction: it is done again, or the process ends
                 raise
             except Exception as error:
                 self.decided.append(_failure(event_of(one), error))

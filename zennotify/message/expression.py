@@ -9,7 +9,7 @@ from typing import Any, Final
 from jinja2 import nodes
 
 from zennotify.core.model import Names, Predicate
-from zennotify.errors import ExpressionError, StoreUnavailable
+from zennotify.errors import ExpressionError, StoreError
 from zennotify.message.check import Known, parse_expression, troubles, unknown_names
 from zennotify.message.compiled import compile_tree, context_of
 from zennotify.message.limits import Run, Running
@@ -83,7 +83,7 @@ def _compile(key: str, source: str, known: Known | None, time_zone: str | None) 
                 if isinstance(result, Missing):
                     result.fail()
                 return result
-        except StoreUnavailable:  # what is known of things cannot be read now: that is not the rule's fault
+        except StoreError:  # what is known of things cannot be read now: that is not the rule's fault
             raise
         except Exception as error:
             # Not chained: the original may hold values of the event.

@@ -13,7 +13,7 @@ from jinja2 import Template
 from jinja2.runtime import Context
 
 from zennotify.core.model import Form, Message, Names
-from zennotify.errors import MessageError, StoreUnavailable
+from zennotify.errors import MessageError, StoreError
 from zennotify.message import forms
 from zennotify.message.compiled import context_of, place
 from zennotify.message.limits import Run, Running
@@ -48,9 +48,7 @@ class MessageTemplate:
             if body.strip():
                 body += _held_back(names) + _unknown(names)
             message = forms.message(form, title, body, short_id, plain=block == "sms")
-        except (
-            StoreUnavailable
-        ):  # what is known of things cannot be read now: that is not the template's fault
+        except StoreError:  # what is known of things cannot be read now: that is not the template's fault
             raise
         except Exception as error:
             name, line = place(error)

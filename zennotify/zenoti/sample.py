@@ -94,7 +94,10 @@ def stamp(body: Mapping[str, Any], now: datetime, renewed: dict[Any, Any] | None
 def _moved(value: Any, by: timedelta) -> Any:
     if isinstance(value, TimeText):
         moment = read_time(value)
-        return (moment + by).isoformat() if moment else str(value)
+        try:
+            return (moment + by).isoformat() if moment else str(value)
+        except OverflowError:  # "never": the last day of the calendar
+            return str(value)
     if isinstance(value, dict):
         return {name: _moved(item, by) for name, item in value.items()}
     if isinstance(value, list):
@@ -105,10 +108,11 @@ def _moved(value: Any, by: timedelta) -> Any:
 def _renew_ids(data: dict[str, Any], renewed: dict[Any, Any]) -> None:
     for name in _OCCASION_IDS:
         old = data.get(name)
-        if old not in renewed and isinstance(old, (str, int)):
+        if not isinstance(old, (str, int)):
+            continue
+        if old not in renewed:
             renewed[old] = _uuid() if isinstance(old, str) else secrets.randbelow(10**9)
-        if name in data:
-            data[name] = renewed.get(old, old)
+        data[name] = renewed[old]
 
 
 def _uuid() -> str:
