@@ -49,6 +49,9 @@ class Centers:
         self._centers = {key: center for center in centers if (key := key_of(center.id)) is not None}
         self._regions = regions or {}
         self._channels = channels
+        given = (*(center.roles for center in self._centers.values()), *self._regions.values())
+        #: The names of all roles that a centre or a region gives.
+        self.roles = frozenset(role for roles in given for role in roles)
 
     def __iter__(self) -> Iterator[Center]:
         return iter(self._centers.values())
@@ -60,12 +63,6 @@ class Centers:
         """Return the centre of an id as Zenoti sends it, or None."""
         key = key_of(center_id)
         return self._centers.get(key) if key is not None else None
-
-    @property
-    def roles(self) -> frozenset[str]:
-        """The names of all roles that a centre or a region gives."""
-        given = (*(center.roles for center in self), *self._regions.values())
-        return frozenset(role for roles in given for role in roles)
 
     def channels_of(self, role: str, center_id: object) -> tuple[str, ...]:
         """Return the channels that a name in `notify` means at a centre; none where it means nothing there."""

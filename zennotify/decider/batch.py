@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from zennotify.core.decide import Decision, Duty, Passed, conclude, examine
 from zennotify.core.model import Reason, Zone
@@ -60,6 +60,9 @@ class Batch:
 
     rules: RuleSet
     class_times: Zone
+    #: The centres and days whose offset from UTC is known.
+    clocks: Collection[tuple[Any, str]] = ()
+    new_clocks: set[tuple[Any, str]] = field(default_factory=set)
     decided: list[Decided] = field(default_factory=list)
     windows: dict[WindowKey, Window] = field(default_factory=dict)
     #: The things that something has been learned of, and what is known of them now, as it is kept (facts.written).
@@ -79,7 +82,7 @@ class Batch:
 
     def decide(self, transaction: Transaction, events: Iterable[Undecided]) -> None:
         """Decide the events over what the windows were before this transaction and became within it."""
-        memory = Memory(transaction.facts, self.class_times, self.rules.directory.centers)
+        memory = Memory(transaction.facts, self.class_times, self.rules.directory.centers, self.clocks)
 
         def read(event: Undecided) -> _Case:
             things = memory.things_of(event.event)
@@ -96,6 +99,7 @@ class Batch:
             cases, lambda case: self._conclude(case, memory, windows), lambda case: case.undecided
         )
         self.learned = memory.changed
+        self.new_clocks = memory.new_clocks
         self.facts = memory.changes()
 
     def _each(

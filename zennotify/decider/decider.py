@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from zennotify import log
@@ -39,6 +39,8 @@ MOST_TRIES = 3
 #: Events that wait in memory for their decision; what is beyond is read back from the store.
 _MOST_WAITING = 5_000
 _BATCH = 256
+#: Centres and days whose offset is known to be known.
+_MOST_CLOCKS = 20_000
 #: Centres that are reported as not listed.
 _MOST_REPORTED = 1_000
 #: Decisions that the owners hear of.
@@ -83,6 +85,8 @@ class Decider:
         self._rules: RuleSet | None = None
         self._has_rules = asyncio.Event()
         self._waiting_room = WaitingRoom()
+        #: The centres and days whose offset from UTC has been learned: it is not learned with every booking again.
+        self._clocks: set[tuple[Any, str]] = set()
         #: Centres that have been reported as not listed.
         self._reported: set[Key] = set()
         #: Whether the store has undecided events that are not in the queue; only the writer's thread changes it.
@@ -176,7 +180,7 @@ class Decider:
             kept = transaction.undecided(_BATCH)
             events |= {event.place: self._reopen(event) for event in kept if event.place not in events}
             has_more = len(kept) == _BATCH
-        batch = Batch(rules, self._reading.class_times)
+        batch = Batch(rules, self._reading.class_times, self._clocks)
         batch.decide(transaction, events.values())
         batch.keep(transaction)
         hastened = self._waiting_room.waiting_for(batch.learned)
@@ -192,6 +196,9 @@ class Decider:
         if has_more or batch.left_some:
             self.fall_behind()
         self._report(batch.unlisted - self._reported)
+        if len(self._clocks) > _MOST_CLOCKS:
+            self._clocks.clear()
+        self._clocks |= batch.new_clocks
         self._let_wait(batch, hastened)
         channels = {
             duty.channel for one in batch.decided for decision in one.decisions for duty in decision.duties

@@ -91,11 +91,14 @@ def teaches(
                 values[keys["guest"]] = event_type.endswith((".created", ".approved", ".noshow"))
         elif event_type in _WHOLE and event_type.startswith(kind):
             values |= emptied(event)
-        for field in [field for field, value in values.items() if not _is_plain(value)]:
-            del values[field]
+        if not _ODD.isdisjoint(map(type, values.values())):
+            values = {field: value for field, value in values.items() if _is_plain(value)}
         if values:
             lessons.append((key, Lesson(stamp, event.id, values)))
     return lessons
+
+
+_ODD: Final = frozenset((dict, list))
 
 
 def _is_plain(value: Any) -> bool:

@@ -13,7 +13,7 @@ from zennotify.core.center import NOT_LISTED, Centers
 from zennotify.core.model import Event, Zone
 from zennotify.zenoti import facts, offset
 from zennotify.zenoti.facts import Key, Lesson, Lessons
-from zennotify.zenoti.things import Things, things_of
+from zennotify.zenoti.things import Said, Things, things_of
 
 #: Returns the JSON of those things that are kept.
 Read = Callable[[Collection[Key]], Mapping[Key, str]]
@@ -22,13 +22,25 @@ Read = Callable[[Collection[Key]], Mapping[Key, str]]
 class Memory:
     """What is known of things."""
 
-    def __init__(self, read: Read, class_times: Zone, centers: Centers = NOT_LISTED) -> None:
-        """Take the way to what is kept; of a centre whose zone `centers` know, no offset is learned."""
+    def __init__(
+        self,
+        read: Read,
+        class_times: Zone,
+        centers: Centers = NOT_LISTED,
+        clocks: Collection[tuple[Any, str]] = (),
+    ) -> None:
+        """Take the way to what is kept.
+
+        No offset is learned of a centre whose zone `centers` know, nor of a centre and day in `clocks`, which is known.
+        """
         self._read = read
         self._class_times = class_times
         self._centers = centers
         self._known: dict[Key, Lessons] = {}
         self._values: dict[Key, Mapping[str, Any]] = {}
+        self._clocks = clocks
+        #: The centres and days whose offset has been learned.
+        self.new_clocks: set[tuple[Any, str]] = set()
         #: The things that have been learned about.
         self.changed: set[Key] = set()
 
@@ -37,12 +49,25 @@ class Memory:
         things = things_of(event)
         group, center = things.get("group"), things.get("center")
         if group and center and "start_in_center" in group:
-            listed = self._centers.get(center.get("id"))
-            if listed is None or listed.time_zone is None:
-                said = offset.said(center.get("id"), group.get("start"), group["start_in_center"])
-                if said:
-                    things[offset.KIND] = said
+            said = self._clock(center.get("id"), group.get("start"), group["start_in_center"])
+            if said:
+                things[offset.KIND] = said
         return things
+
+    def _clock(self, center: Any, start: Any, start_in_center: Any) -> Said:
+        """Return what a booking says of its centre's clock, where that is not known yet."""
+        if not isinstance(center, str) or not isinstance(start, str):
+            return {}
+        day = center, start[:10]
+        if day in self._clocks or day in self.new_clocks:
+            return {}
+        listed = self._centers.get(center)
+        if listed is not None and listed.time_zone is not None:
+            return {}
+        said = offset.said(center, start, start_in_center)
+        if said:
+            self.new_clocks.add(day)
+        return said
 
     def prepare(self, keys: Iterable[Key]) -> None:
         """Read at once what is known of these things; of others it is read when somebody asks."""
@@ -65,7 +90,10 @@ class Memory:
     def learn(self, event: Event, things: Things, keys: Mapping[str, Key], at: int | None) -> None:
         """Learn what an event teaches of its things; `at` is its time in microseconds since 1970."""
         for key, lesson in facts.teaches(event, things, keys, at):
-            self._add(key, lesson)
+            known = self._known.get(key)
+            self._known[key] = facts.learn(known, lesson) if known else [lesson]
+            self._values.pop(key, None)
+            self.changed.add(key)
 
     def teach(self, lessons: Mapping[Key, Lesson]) -> None:
         """Learn what was found elsewhere."""

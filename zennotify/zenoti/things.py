@@ -132,9 +132,20 @@ USUAL: Final = (
 
 def _visits(data: Data) -> Things:
     """AppointmentGroup.*, Appointment.*: a booking of one or several services."""
-    said = _any_event(data)
+    get = data.get
+    guest, center = _mapping(get("guest")), _mapping(get("center"))
+    said: Things = {
+        "guest": _person(guest, guest.get("id") or get("guest_id"), email=guest.get("email")),
+        "center": _known(
+            id=get("center_id") or center.get("id"),
+            name=get("center_Name") or get("center_name") or center.get("name"),
+        ),
+        "group": _known(id=get("appointment_group_id")),
+        "invoice": _known(id=get("invoice_id"), number=get("invoice_number")),
+        "employee": {},
+    }
     group = said["group"]
-    visits = data.get("appointments")
+    visits = get("appointments")
     if isinstance(visits, list):
         group |= _booked([visit for visit in visits if isinstance(visit, dict)], said)
     for field, name in (("status", "appointment_group_status"), ("number", "invoice_number")):
