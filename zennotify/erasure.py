@@ -76,6 +76,7 @@ def find(reader: Reader, own: Belongings, reading: Reading, progress: Progress) 
     while own.extent != before:  # an event may name a booking that no fact knows, and that leads to others
         have_facts |= _read_facts(reader, own, progress)
         before = own.extent
+        found.events, found.about = set(), set()  # what is another's after all was perhaps among them
         for id_, event in _events(reader, own, reading, progress):
             bearing = own.read_event(event)
             if bearing is Bearing.PERSONAL:

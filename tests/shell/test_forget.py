@@ -14,7 +14,7 @@ from tests.fakes import START
 from zennotify.cli import main
 from zennotify.config import Address
 from zennotify.errors import ControlError
-from zennotify.store import Store
+from zennotify.store import Store, open_reader
 from zennotify.store.rows import NewDelivery, NewEvent, Quarantined
 from zennotify.store.transaction import Transaction
 from zennotify.web.control_server import ControlServer
@@ -38,7 +38,7 @@ def body(number: int, event_type: str, data: dict[str, Any]) -> bytes:
     return json.dumps({"event_id": f"e-{number}", "event_type": event_type, "data": data}).encode()
 
 
-def fill(store: Store) -> None:
+def add_events(store: Store, told: list[tuple[str, dict[str, Any]]]) -> None:
     new = [
         NewEvent(
             id=f"{number:032x}",
@@ -50,10 +50,14 @@ def fill(store: Store) -> None:
             fingerprint=f"{number:032x}",
             body=body(number, event_type, data),
         )
-        for number, (event_type, data) in enumerate(EVENTS, 1)
+        for number, (event_type, data) in enumerate(told, 1)
     ]
     store.write(Transaction.add_events, new)
-    store.write(Transaction.finish_events, [(number, None) for number in range(1, 5)], None)
+    store.write(Transaction.finish_events, [(number, None) for number in range(1, len(told) + 1)], None)
+
+
+def fill(store: Store) -> None:
+    add_events(store, EVENTS)
     store.write(
         Transaction.save_facts, json.dumps({key: json.loads(kept) for key, kept in FACTS.items()}), START
     )
@@ -155,6 +159,46 @@ def test_a_guest_that_only_an_event_knows_is_found_with_the_bookings() -> None:
     done = run("forget", "nora", "--yes")
     assert "2 events with 2 messages" in done.stdout
     assert "the texts of 1 other message" in done.stdout
+
+
+def booked(group: str, guest: str) -> dict[str, Any]:
+    return {"appointment_group_id": group, "invoice_id": "i", "guest": {"id": guest}}
+
+
+def test_another_guest_keeps_what_an_invoice_shares(folder: Path) -> None:
+    store = Store.open(f"sqlite:///{folder / 'together.db'}")
+    Path("config.yaml").write_text(
+        'store: {url: "sqlite:///together.db"}\nchannels: {desk: {url: "console://desk"}}'
+    )
+    told = [
+        ("AppointmentGroup.Created", booked("g-1", "ann")),
+        ("AppointmentGroup.Created", booked("g-2", "bob")),
+        ("AppointmentGroup.Status", {"appointment_group_id": "g-2", "invoice_id": "i"}),
+    ]
+    add_events(store, told)
+    facts = {
+        "group g-1": '[[1,"e",{"guest":"ann","invoice":"i"}]]',
+        "group g-2": '[[1,"e",{"guest":"bob","invoice":"i"}]]',
+        "invoice i": '[[1,"e",{"group":"g-2"}]]',
+    }
+    store.write(
+        Transaction.save_facts, json.dumps({key: json.loads(kept) for key, kept in facts.items()}), START
+    )
+    owed = [
+        NewDelivery(
+            event=3, rule="r", channel=channel, rule_set="h", created=START, due=START, recipient=recipient,
+            title="T", message="Bob is there",
+        )
+        for channel, recipient in (("desk", ""), ("guest-mail", "bob@example.com"))
+    ]  # fmt: skip
+    store.write(Transaction.add_deliveries, owed)
+    store.close()
+    assert run("forget", "ann", "--yes").exit_code == 0
+    assert types() == ["AppointmentGroup.Status", "AppointmentGroup.Created"]
+    reader = open_reader("sqlite:///together.db")
+    assert [one.message for one in reader.deliveries()] == ["Bob is there"] * 2
+    assert {key for page in reader.all_facts() for key, _ in page} == {"group g-2", "invoice i"}
+    reader.close()
 
 
 ANSWERS: list[tuple[dict[str, int], bool, int, str]] = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -60,6 +61,60 @@ def test_what_names_another_guest_stays_that_guests() -> None:
     }
     for order in (facts, dict(reversed(facts.items()))):
         assert belongings(order).things == {"group g"}
+
+
+#: Ann's booking and Bob's are paid with one invoice.
+PAID_TOGETHER = {
+    "group g-1": fact(guest="nora", invoice="i"),
+    "group g-2": fact(guest="mia", invoice="i"),
+    "package p": fact(invoice="i"),
+}
+
+
+@pytest.mark.parametrize("last", ["g-1", "g-2"])
+def test_an_invoice_of_two_guests_is_nobodys(last: str) -> None:
+    facts = {**PAID_TOGETHER, "invoice i": fact(group=last)}
+    for order in permutations(facts):
+        own = belongings({key: facts[key] for key in order})
+        assert own.things == {"group g-1"}
+        for data, bearing in (
+            ({"appointment_group_id": "g-1", "invoice_id": "i"}, Bearing.ABOUT_THINGS),
+            ({"appointment_group_id": "g-2", "invoice_id": "i"}, Bearing.NONE),
+            ({"appointment_group_id": "g-3", "invoice_id": "i"}, Bearing.NONE),
+        ):
+            assert own.read_event(make_event("AppointmentGroup.Status", data)) is bearing
+        assert own.read_event(make_event("Invoice.Closed", {"invoice_id": "i"})) is Bearing.NONE
+
+
+def test_an_invoice_that_names_the_guest_is_the_guests_though_another_was_there() -> None:
+    own = belongings({**PAID_TOGETHER, "invoice i": fact(guest="nora", group="g-2")})
+    assert own.things == {"group g-1", "invoice i", "package p"}
+    data = {"appointment_group_id": "g-2", "invoice_id": "i"}
+    assert own.read_event(make_event("AppointmentGroup.Status", data)) is Bearing.NONE
+
+
+def test_a_booking_that_changed_hands_takes_its_invoice_along() -> None:
+    booked = {"appointment_group_id": "g", "invoice_id": "i"}
+    facts = {"group g": fact(guest="mia", invoice="i"), "invoice i": fact(group="g")}
+    for known in (facts, {"invoice i": fact(group="g")}, {}):
+        own = Belongings("nora")
+        before = None
+        bearings: list[Bearing] = []
+        while own.extent != before:
+            before = own.extent
+            for key, kept in known.items():
+                if own.wanted().may_be_in(f"{key} {kept}".encode()):
+                    own.read_fact(key, kept)
+            bearings = [
+                own.read_event(make_event(f"AppointmentGroup.{name}", {**booked, **guest}))
+                for name, guest in (
+                    ("Created", {"guest": {"id": "nora"}}),
+                    ("Updated", {"guest": {"id": "mia"}}),
+                    ("Status", {}),
+                )
+            ]
+        assert bearings == [Bearing.PERSONAL, Bearing.NONE, Bearing.NONE]
+        assert own.things == set()
 
 
 def test_a_guest_is_known_from_a_class_and_from_a_fact_of_its_own() -> None:

@@ -7,7 +7,7 @@ of this booking its invoice.  It is over when `extent` does not change any more.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 
 from zennotify.core.model import Event
@@ -48,19 +48,24 @@ class Belongings:
         self.things: set[Key] = set()
         #: The classes that the guest is remembered in.
         self.classes: set[Key] = set()
+        #: Those that name the guest themselves.
+        self._named: set[Key] = set()
         #: Those of which a fact says nothing else, so that they lead on to what names them.
         self._sure: set[Key] = set()
         #: Named by the guest's things, but another's.
         self._others: set[Key] = set()
+        #: Named by another guest's things or events, too: nobody can say whose they are, and so they stay.
+        self._shared: set[Key] = set()
 
     @property
-    def extent(self) -> tuple[int, int, int]:
+    def extent(self) -> tuple[int, ...]:
         """How much has been learned; it changes with all that makes another reading worth while."""
-        return len(self.things), len(self._sure), len(self._others)
+        return tuple(map(len, (self._named, self._others, self._shared, self._sure, self.things)))
 
     def wanted(self) -> Wanted:
         """Return the ids that facts and events are to be searched for."""
-        return Wanted({key.partition(" ")[2] for key in (self.guest, *self.things)})
+        # A shared thing leads to the others' things.
+        return Wanted({key.partition(" ")[2] for key in (self.guest, *self.things, *self._shared)})
 
     def read_fact(self, key: Key, kept: str) -> None:
         """Learn from a fact whose thing is the guest's, or which names such a thing."""
@@ -79,12 +84,20 @@ class Belongings:
         tied = {pointers[kind] for kind in KINDS if kind in pointers}
         if owner == self.guest:
             self.is_known = True
+            self._named.add(key)
+            self._others.discard(key)
+            self._shared.discard(key)
         elif owner is not None:
-            if key in self.things:
-                self.things.discard(key)
-                self._others.add(key)
+            self._others.add(key)
+            self._share(tied)
+            self._leave({key})
             return
-        elif key not in self.things and not tied & self._sure:
+        elif key in self._shared or (key not in self.things and not tied & self._sure):
+            return
+        elif tied & (
+            self._others | self._shared
+        ):  # the booking of an invoice has changed hands, or was paid together with another's
+            self._share({key})
             return
         self._sure.add(key)
         self._add({key, *tied})
@@ -94,7 +107,7 @@ class Belongings:
         things = things_of(event)
         keys = facts.keys_of(things)
         owner = keys.get("guest")
-        its = {keys[kind] for kind in KINDS if kind in keys}
+        its = [keys[kind] for kind in KINDS if kind in keys]
         if owner == self.guest:
             self.is_known = True
             self._add(its)
@@ -102,7 +115,11 @@ class Belongings:
         # A number may be anything: it counts only as the guest's id.
         if not self.mention.id.isdecimal() and self.mention.in_value(event.data):
             return Bearing.PERSONAL
-        if owner is not None or not its & self.things:
+        if owner is not None:
+            self._share(its)
+            return Bearing.NONE
+        # Messages are about the guest of the first thing that has one: see names.py.
+        if next((key for key in its if key in self.things or key in self._others), None) not in self.things:
             return Bearing.NONE
         self._add(its)
         return Bearing.PERSONAL if things.get("guest") else Bearing.ABOUT_THINGS
@@ -114,8 +131,18 @@ class Belongings:
         ids = {key.partition(" ")[2] for key in (self.guest, *self.things)}
         return any(Mention(id_).in_body(text) for id_ in ids if not id_.isdecimal())
 
-    def _add(self, keys: set[Key]) -> None:
-        self.things |= keys - self._others
+    def _add(self, keys: Iterable[Key]) -> None:
+        self.things |= set(keys) - self._others - self._shared
+
+    def _share(self, keys: Iterable[Key]) -> None:
+        """Note that another guest has these, too; what names our guest itself is ours all the same."""
+        shared = set(keys) - self._named - self._others
+        self._shared |= shared
+        self._leave(shared)
+
+    def _leave(self, keys: set[Key]) -> None:
+        self.things -= keys
+        self._sure -= keys
 
 
 def fact_without(guest: Key, key: Key, kept: str) -> str | None:
