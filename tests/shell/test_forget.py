@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from tests.fakes import START
 from zennotify.cli import main
 from zennotify.config import Address
+from zennotify.core.once import Window, WindowKey
 from zennotify.errors import ControlError
 from zennotify.store import Store, open_reader
 from zennotify.store.rows import NewDelivery, NewEvent, Quarantined
@@ -69,7 +70,7 @@ def fill(store: Store) -> None:
     ]  # fmt: skip
     store.write(Transaction.add_deliveries, owed)
     store.write(
-        Transaction.add_quarantine, [Quarantined(received_at=START, reason="bad_json", body=b"{nora")]
+        Transaction.add_quarantine, [Quarantined(received_at=START, reason="bad_json", body=b'{"id": "nora"')]
     )
 
 
@@ -198,6 +199,39 @@ def test_another_guest_keeps_what_an_invoice_shares(folder: Path) -> None:
     reader = open_reader("sqlite:///together.db")
     assert [one.message for one in reader.deliveries()] == ["Bob is there"] * 2
     assert {key for page in reader.all_facts() for key, _ in page} == {"group g-2", "invoice i"}
+    reader.close()
+
+
+#: An id, and a window of the guest's.
+SHORT = [("test", "test"), ("12", "+1 2065550188")]
+
+
+@pytest.mark.parametrize(("guest", "key"), SHORT)
+def test_an_id_that_may_be_a_word_or_a_number_erases_nothing_of_others(
+    folder: Path, guest: str, key: str
+) -> None:
+    store = Store.open(f"sqlite:///{folder / 'short.db'}")
+    Path("config.yaml").write_text(
+        'store: {url: "sqlite:///short.db"}\nchannels: {desk: {url: "console://desk"}}'
+    )
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("Guest.Created", {"id": guest, "personal_info": {"mobile_phone": {"phone_code": 1, "number": "2065550188"}}}),
+        ("Guest.Created", {"id": "mia", "personal_info": {"first_name": "Abc test"}}),
+    ]  # fmt: skip
+    add_events(store, told)
+    owed = NewDelivery(
+        event=2, rule="r", channel="desk", rule_set="h", created=START, due=START, title="T", message="test: 12 places"
+    )  # fmt: skip
+    store.write(Transaction.add_deliveries, [owed])
+    kept = WindowKey("r", "once", '[["12"],["a test"]]')
+    windows = {kept: Window(until=START), WindowKey("r", "once", f'[["{key}"]]'): Window(until=START)}
+    store.write(Transaction.save_windows, windows)
+    store.close()
+    said = json.loads(run("forget", guest, "--yes", "--json").stdout)
+    assert {row["kind"]: row["count"] for row in said if row["count"]} == {"events": 1, "windows": 1}
+    reader = open_reader("sqlite:///short.db")
+    assert [one.message for one in reader.deliveries()] == ["test: 12 places"]
+    assert list(reader.all_windows()) == [[kept]]
     reader.close()
 
 

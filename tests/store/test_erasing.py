@@ -106,11 +106,15 @@ def test_what_is_addressed_to_somebody_goes_and_the_rest_stays(store: Store) -> 
     assert [one.id for one in store.reader.deliveries()] == [id_of(3), id_of(2)]
 
 
-def test_windows_are_found_by_what_their_key_contains(store: Store) -> None:
-    keys = [WindowKey("r", "once", f'[["{key}"]]') for key in ("nora", "NORA", "n%ra", "mia")]
+def test_windows_are_listed_in_pages_and_erased_by_name(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zennotify.store.reading._PAGE_OF_SMALL", 2)
+    keys = [WindowKey(rule, "once", f'[["{key}"]]') for rule in ("r", "s") for key in ("nora", "NORA", "mia")]
     store.write(Transaction.save_windows, {key: Window(until=NOW) for key in keys})
-    assert sorted(store.reader.windows_with("Nora")) == sorted(keys[:2])
-    assert store.reader.windows_with("n%ra") == [keys[2]]
+    pages = list(store.reader.all_windows())
+    assert [len(page) for page in pages] == [2, 2, 2]
+    assert sorted(key for page in pages for key in page) == sorted(keys)
     assert store.write(Transaction.erase_windows, keys[:2]) == 2
     assert store.write(Transaction.erase_windows, keys[:2]) == 0
     assert sorted(store.write(Transaction.windows, set(keys))) == sorted(keys[2:])

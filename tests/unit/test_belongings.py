@@ -166,6 +166,42 @@ def test_quarantined_bodies_are_searched_for_the_guest_and_the_guests_things() -
     assert not own.is_in_text(b'{"guest": "mia", "n": 12}')
 
 
+def test_an_id_that_may_be_a_word_is_none_in_anothers_text() -> None:
+    own = Belongings("test")
+    visit = {"appointment_group_id": "g", "guest": {"id": "mia", "first_name": "Abc test"}}
+    assert own.read_event(make_event("AppointmentGroup.Created", visit)) is Bearing.NONE
+    assert not own.is_in_text(b'{"name": "Abc test", ')
+
+
+WINDOWS = [
+    ("nora", '[["nora"]]', True),
+    ("NORA", '[["c-1"],["nora"]]', True),
+    ("nora", '[["nora pilcrow"]]', True),
+    ("nora", '[["nora\\"s@example.com"]]', True),
+    ("nora", '[["+1 2065550188"]]', True),
+    ("nora", '[["2065550188"]]', True),
+    ("nora", '[["new@example.com"]]', True),
+    ("nora", '[["nora\'s yoga"]]', False),
+    ("nora", '[["n"]]', False),
+    ("nora", "12345678901234567890123456789012", False),
+    ("12", '[["12"]]', False),
+    ("12", '[["new@example.com"]]', True),
+]
+
+
+@pytest.mark.parametrize(("guest", "key", "is_theirs"), WINDOWS)
+def test_a_window_is_the_guests_by_a_whole_part_of_its_key(guest: str, key: str, is_theirs: bool) -> None:
+    own = Belongings(guest)
+    own.read_fact(
+        own.guest, fact(name="Nora Pilcrow", email='NORA"s@example.com', phone="+1 2065550188", opted_out=[])
+    )
+    changed = {"id": guest, "personal_info": {"email": "New@example.com"}}
+    assert own.read_event(make_event("Guest.Updated", changed)) is Bearing.PERSONAL
+    others = {"id": "mia", "personal_info": {"email": "n"}}
+    assert own.read_event(make_event("Guest.Updated", others)) is Bearing.NONE
+    assert own.is_in_window(key) is is_theirs
+
+
 @pytest.mark.parametrize("guest_id", ["", "  ", "x" * 201])
 def test_what_is_no_id_is_said(guest_id: str) -> None:
     with pytest.raises(ValueError, match="an id of a guest is"):

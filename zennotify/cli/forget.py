@@ -54,6 +54,9 @@ def forget(guest_id: str, yes: bool, config_path: Path, as_json: bool) -> None:
     but the texts of its messages go, and its messages to the guest.  The command may be repeated; what is being sent
     at this moment is left to the next time.
 
+    A GUID is found within texts, too.  Any other id may be a word or a number that means something else there: it is
+    found where it is a whole value, and one of digits alone only where it is a guest's id.
+
     What was sent to Slack, mail or SMS, and backups of the store, are out of reach.  A next event of the guest, or a
     look-up in Zenoti's API, teaches zennotify about the guest again.  SQLite overwrites what is erased; PostgreSQL
     does so at its next vacuum.

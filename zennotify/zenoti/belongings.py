@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
+from typing import Any, Final
 
 from zennotify.core.model import Event
 from zennotify.zenoti import facts
@@ -18,6 +19,8 @@ from zennotify.zenoti.things import POINTERS, things_of
 
 #: The kinds of things that are one guest's.
 KINDS = POINTERS["guest"]
+#: What tells a person.
+_PERSON: Final = ("name", "first_name", "last_name", "email", "phone")
 
 
 class Bearing(Enum):
@@ -45,6 +48,8 @@ class Belongings:
         #: Whether anything names it as a guest's id, and not as a centre's or a service's.
         self.is_known = False
         self.has_fact = False
+        #: The guest's names, e-mail addresses and phone numbers, in lower case.
+        self.person: set[str] = set()
         self.things: set[Key] = set()
         #: The classes that the guest is remembered in.
         self.classes: set[Key] = set()
@@ -72,6 +77,8 @@ class Belongings:
         kind = key.partition(" ")[0]
         if key == self.guest:
             self.is_known = self.has_fact = True
+            for lesson in facts.read(kept):
+                self._meet(lesson.values)
         elif kind == "session":
             if any(self.guest in lesson.values for lesson in facts.read(kept)):
                 self.is_known = True
@@ -110,6 +117,7 @@ class Belongings:
         its = [keys[kind] for kind in KINDS if kind in keys]
         if owner == self.guest:
             self.is_known = True
+            self._meet(things["guest"])
             self._add(its)
             return Bearing.PERSONAL
         # A number may be anything: it counts only as the guest's id.
@@ -122,7 +130,10 @@ class Belongings:
         if next((key for key in its if key in self.things or key in self._others), None) not in self.things:
             return Bearing.NONE
         self._add(its)
-        return Bearing.PERSONAL if things.get("guest") else Bearing.ABOUT_THINGS
+        if not things.get("guest"):
+            return Bearing.ABOUT_THINGS
+        self._meet(things["guest"])
+        return Bearing.PERSONAL
 
     def is_in_text(self, text: bytes) -> bool:
         """Return whether a body that nobody could read names the guest or one of the guest's things."""
@@ -130,6 +141,20 @@ class Belongings:
             return False
         ids = {key.partition(" ")[2] for key in (self.guest, *self.things)}
         return any(Mention(id_).in_body(text) for id_ in ids if not id_.isdecimal())
+
+    def is_in_window(self, key: str) -> bool:
+        """Return whether a part of a window's key is the guest's id, name, e-mail address or phone number."""
+        # A number may be a class or a day as well.
+        wanted = self.person if self.mention.id.isdecimal() else self.person | {self.mention.id}
+        parts = json.loads(key) if key.startswith("[[") else ()  # a long one is kept as its hash
+        return any(text.strip().lower() in wanted for part in parts for text in part)
+
+    def _meet(self, said: Mapping[str, Any]) -> None:
+        """Remember what is said of the guest's person."""
+        texts = [said[field] for field in _PERSON if isinstance(said.get(field), str)]
+        # Rules also read the number without its country code.
+        texts += [text.partition(" ")[2] for text in texts if text.startswith("+")]
+        self.person |= {text.strip().lower() for text in texts} - {""}
 
     def _add(self, keys: Iterable[Key]) -> None:
         self.things |= set(keys) - self._others - self._shared
