@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +237,43 @@ def test_an_id_that_may_be_a_word_or_a_number_erases_nothing_of_others(
     reader.close()
 
 
+def grow(store: Path) -> None:
+    """Leave a megabyte of free pages, and one in use."""
+    opened = Store.open(f"sqlite:///{store}")
+    bodies = [Quarantined(received_at=START, reason="bad_json", body=b"x" * 1_000_000) for _ in range(2)]
+    opened.write(Transaction.add_quarantine, bodies)
+    opened.write(Transaction.erase_quarantine, [2])
+    opened.empty_log()
+    opened.close()
+
+
+@pytest.mark.parametrize("guest", ["nora", "nobody"])
+def test_without_a_daemon_the_file_is_rewritten(
+    folder: Path, guest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grow(folder / "zennotify.db")
+    assert (folder / "zennotify.db").stat().st_size > 2_000_000
+    monkeypatch.setattr("zennotify.cli.forget._LARGE", 2_000_000)
+    done = run("forget", guest, "--yes")
+    assert done.exit_code == 0
+    assert "rewriting the store's file (2 MB)\n" in done.stderr
+    assert (folder / "zennotify.db").stat().st_size < 1_500_000
+
+
+def test_a_file_that_cannot_be_rewritten_is_said(folder: Path) -> None:
+    grow(folder / "zennotify.db")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, usual[1]))  # as if the disk were full
+    try:
+        done = run("forget", "nobody", "--yes")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert done.exit_code == 1
+    assert "zennotify: the store cannot be rewritten now (SQLITE_" in done.stderr
+    assert re.search(r"make free space of 4\.\d MB, and run the command again\n", done.stderr)
+    assert run("forget", "nobody", "--yes").exit_code == 0
+
+
 ANSWERS: list[tuple[dict[str, int], bool, int, str]] = [
     ({"events": 1}, True, 0, ""),
     ({"events": 1, "left": 1}, True, 1, "events just being decided or sent stayed: run the command again"),
@@ -263,6 +302,7 @@ async def test_a_running_daemon_erases_in_parts(
         await server.stop()
     assert done.exit_code == code
     assert said in done.stderr
+    assert f"with the daemon stopped, or then: sqlite3 '{folder / 'zennotify.db'}' VACUUM\n" in done.stderr
     facts = [part["facts"] for part in asked if part.get("facts")]
     # What leads to the rest goes only when nothing of that is left.
     assert facts == ([["guest nora"], ["group g-1"]] if "left" not in answer else [["guest nora"]])
