@@ -49,6 +49,8 @@ class Kind(StrEnum):
     NEW_TYPE = "new_type"
     #: Events came from a centre that centers.yaml does not list.
     UNKNOWN_CENTER = "unknown_center"
+    #: Events are kept that are none to this version.
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,8 @@ class Survey:
         #: By their ids in lower case.
         self._centers: dict[Key, Center] = {}
         self.events = 0
+        #: Kept events that could not be handed in.
+        self.unreadable = 0
 
     def read(self, events: Sequence[Event], memory: Memory) -> None:
         """Count what these events show; `memory` knows what earlier events taught."""
@@ -180,9 +184,20 @@ class Survey:
             found += self._of_rule(rule, decisions)
         for folded, kind in self._types.items():
             found += _new_in(folded, kind)
+        if self.unreadable:
+            found.append(self._unreadable())
         if len(self._listed):
             found += _unknown(self.unlisted_centers(), self.events)
         return found
+
+    def _unreadable(self) -> Finding:
+        kept = f"{self.unreadable:,} kept event{'' if self.unreadable == 1 else 's'}"
+        return Finding(
+            kind=Kind.UNREADABLE,
+            count=self.unreadable,
+            of=self.events + self.unreadable,
+            says=f"{kept} cannot be read any more",
+        )
 
     def _of_rule(self, rule: Rule, decisions: Mapping[tuple[str, str], int]) -> Iterator[Finding]:
         heard = [kind for folded, kind in self._types.items() if rule.listens_to(folded)]

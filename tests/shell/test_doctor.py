@@ -148,3 +148,23 @@ def test_bad_rules_are_said_first() -> None:
     assert done.exit_code == 78
     assert "`event` is missing" in done.stderr
     assert run("--centers").exit_code == 0  # wanted just where roles do not work yet
+
+
+@pytest.mark.usefixtures("_folder")
+def test_a_kept_body_that_is_no_event_any_more_is_one_finding() -> None:
+    usual, centers = run(), run("--centers")
+    store = Store.open("sqlite:///zennotify.db")
+    new = NewEvent(
+        id="f" * 32, event_id="e", type="Guest.Created", center=None, at=None, received_at=START,
+        fingerprint="f" * 32, body=b"{",
+    )  # fmt: skip
+    store.write(Transaction.add_events, [new])
+    store.close()
+    done = run()
+    assert (done.exit_code, done.stderr) == (0, "5 findings in 4 events\n")
+    assert done.stdout == usual.stdout + "  1 kept event cannot be read any more\n"
+    assert (run("--centers").exit_code, run("--centers").stdout) == (0, centers.stdout)
+    assert json.loads(run("--json").stdout)[-1] == {
+        "kind": "unreadable", "rule": None, "event_type": None, "path": None, "count": 1, "of": 5,
+        "says": "1 kept event cannot be read any more",
+    }  # fmt: skip

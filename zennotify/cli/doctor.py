@@ -29,12 +29,14 @@ from zennotify.cli.project import (
     show_problems,
     since_option,
 )
+from zennotify.core.model import Event
 from zennotify.core.notify import Directory
 from zennotify.core.rule import RuleSet
 from zennotify.errors import ConfigError
 from zennotify.rulefile.uses import UsedField, used_fields
+from zennotify.store.rows import KeptEvent
 from zennotify.survey import Center, Finding, Survey
-from zennotify.zenoti.event import reopen
+from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.memory import Memory
 
 #: An id that YAML takes for nothing but text.
@@ -67,7 +69,9 @@ def doctor(wants_centers: bool, since: datetime | None, config_path: Path, as_js
 
     with shown_progress("reading") as progress:
         for page in reader.all_events(since):
-            survey.read([reopen(kept.body, kept.received_at, meant, kept.type) for kept in page], memory())
+            events = [event for kept in page if (event := _opened(kept, meant)) is not None]
+            survey.unreadable += len(page) - len(events)
+            survey.read(events, memory())
             progress("events", survey.events)
     if wants_centers:
         _show_centers(_named(survey.unlisted_centers(), memory()), as_json)
@@ -94,6 +98,13 @@ def _rules(project: Project) -> tuple[RuleSet, Mapping[str, Sequence[UsedField]]
         if channel.to is not None and is_for_guests(channel.to)
     }
     return compiled.rules, used_fields(sources, compiled, recipients)
+
+
+def _opened(kept: KeptEvent, meant: Reading) -> Event | None:
+    try:
+        return reopen(kept.body, kept.received_at, meant, kept.type)
+    except ValueError:  # an earlier version took it for one
+        return None
 
 
 def _no_rules(project: Project) -> RuleSet:
