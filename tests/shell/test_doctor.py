@@ -101,7 +101,10 @@ def test_it_prints_one_array() -> None:
 def test_it_looks_back_as_far_as_it_is_told() -> None:
     done = run("--since", "1s")
     assert done.stderr == "2 findings in 0 events\n"
-    assert "rule booked:\n  none of the events that it listens to" in done.stdout
+    assert (
+        "rule booked:\n  none of the events that it listens to (AppointmentGroup.Created) came in the time looked at\n"
+        in done.stdout
+    )
 
 
 @pytest.mark.usefixtures("_folder")

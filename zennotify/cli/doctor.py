@@ -61,7 +61,7 @@ def doctor(wants_centers: bool, since: datetime | None, config_path: Path, as_js
     reader = open_or_exit(project.config)
     # The centres are wanted just where roles, and with them the rules, do not work yet.
     rules, uses = (_no_rules(project), {}) if wants_centers else _rules(project)
-    survey = Survey(rules, uses)
+    survey = Survey(rules, uses, is_part=since is not None)
     meant = reading(project.config)
 
     def memory() -> Memory:
