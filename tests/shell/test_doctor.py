@@ -154,6 +154,37 @@ def test_bad_rules_are_said_first() -> None:
 
 
 @pytest.mark.usefixtures("_folder")
+def test_nothing_that_a_terminal_obeys_is_printed() -> None:
+    odd = "a\x1b[2J\x7f\x9b\u202e\nb"
+    store = Store.open("sqlite:///zennotify.db")
+    new = [
+        NewEvent(
+            id=f"f{number:031x}", event_id=f"f-{number}", type=event_type, center=None, at=None, received_at=START,
+            fingerprint=f"f{number:031x}",
+            body=json.dumps({"event_id": f"f-{number}", "event_type": event_type, "data": data}).encode(),
+        )
+        for number, (event_type, data) in enumerate([
+            ("Guest.Delete\x9b", {"center_id": odd, "center_name": odd}),
+            ("AppointmentGroup.Created", {"center_id": "12", "invoice_i\x9b": 1}),
+        ])
+    ]  # fmt: skip
+    store.write(Transaction.add_events, new)
+    store.close()
+    Path("rules/a.yaml").write_text(
+        RULES.replace("event: Guest.Deleted, notify", "event: Guest.Deletee, notify")
+    )
+    Path("centers.yaml").write_text("centers:\n  a1-b2:\n")
+    for arguments in ((), ("--json",), ("--centers",), ("--centers", "--json")):
+        done = run(*arguments)
+        assert done.exit_code == 0
+        assert [char for char in done.stdout if not char.isprintable() and char != "\n"] == []
+    stub = yamlfile.load(run("--centers").stdout.encode(), "centers.yaml").value
+    assert stub["centers"][odd] == {"name": odd}
+    assert "did you mean `Guest.Delete?`?" in run().stdout
+    assert "did you mean `invoice_i?`?" in run().stdout
+
+
+@pytest.mark.usefixtures("_folder")
 def test_a_kept_body_that_is_no_event_any_more_is_one_finding() -> None:
     usual, centers = run(), run("--centers")
     store = Store.open("sqlite:///zennotify.db")

@@ -140,9 +140,7 @@ def _show_centers(centers: Sequence[Center], as_json: bool) -> None:
     click.echo("centers:" if centers else "# no event named a centre that is not listed")
     for center in centers:
         click.echo(f"  {_key(center.id)}:  # {center.events:,} event{'' if center.events == 1 else 's'}")
-        click.echo(
-            f"    name: {json.dumps(center.name, ensure_ascii=False)}" if center.name else "    # name:"
-        )
+        click.echo(f"    name: {_quoted(center.name)}" if center.name else "    # name:")
         zone = "    # time_zone: America/Los_Angeles"
         if center.offset is not None and center.offset_on is not None:
             zone += f"  # its clocks were at UTC{_offset(center.offset)} on {center.offset_on}"
@@ -160,7 +158,13 @@ def _center_json(center: Center) -> dict[str, Any]:
 
 
 def _key(id_: str) -> str:
-    return id_ if _PLAIN_KEY.fullmatch(id_) else json.dumps(id_, ensure_ascii=False)
+    return id_ if _PLAIN_KEY.fullmatch(id_) else _quoted(id_)
+
+
+def _quoted(text: str) -> str:
+    """Return YAML for a text that came from outside, with escapes for what a terminal would obey."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
 
 
 def _offset(offset: timedelta) -> str:
