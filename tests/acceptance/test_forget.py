@@ -127,6 +127,7 @@ def test_no_byte_of_a_guest_is_left(daemon: Daemon, is_running: bool) -> None:
     assert "out of reach" in done.stderr
     assert traces(daemon.folder) == {}
     if is_running:
+        assert daemon.cli("forget", "nobody", "--yes").returncode == 0
         assert daemon.stop() == 0
         assert traces(daemon.folder) == {}
     listed = daemon.json("events", "--limit", "100")
@@ -136,6 +137,7 @@ def test_no_byte_of_a_guest_is_left(daemon: Daemon, is_running: bool) -> None:
     again = daemon.cli("forget", NORA, "--yes", "--json")
     assert (again.returncode, set(counts(again).values())) == (0, {0})
     assert "nothing to erase" in again.stderr
+    assert daemon.log.count("a guest was forgotten") == is_running
 
 
 def test_the_others_are_still_known_and_the_guest_is_learned_again(daemon: Daemon, desk: HttpSink) -> None:

@@ -286,12 +286,14 @@ async def test_a_running_daemon_erases_in_parts(
     folder: Path, answer: dict[str, int], is_empty: bool, code: int, said: str
 ) -> None:
     asked: list[dict[str, Any]] = []
+    finished: list[dict[str, Any]] = []
 
     async def forget(arguments: dict[str, Any]) -> dict[str, Any]:
         asked.append(arguments)
         return answer
 
-    async def finish(_arguments: dict[str, Any]) -> dict[str, Any]:
+    async def finish(arguments: dict[str, Any]) -> dict[str, Any]:
+        finished.append(arguments)
         return {"is_empty": is_empty}
 
     server = ControlServer({"forget": forget, "forget/finish": finish})
@@ -303,6 +305,8 @@ async def test_a_running_daemon_erases_in_parts(
     assert done.exit_code == code
     assert said in done.stderr
     assert f"with the daemon stopped, or then: sqlite3 '{folder / 'zennotify.db'}' VACUUM\n" in done.stderr
+    parts = len(asked) - 1  # the first one asks whether there is a daemon
+    assert finished[0] == {"erased": parts * answer["events"], "left": parts * answer.get("left", 0)}
     facts = [part["facts"] for part in asked if part.get("facts")]
     # What leads to the rest goes only when nothing of that is left.
     assert facts == ([["guest nora"], ["group g-1"]] if "left" not in answer else [["guest nora"]])

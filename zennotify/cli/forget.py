@@ -48,7 +48,8 @@ class _Holder(NamedTuple):
     """Whoever writes to the store."""
 
     erase: Callable[[Part], dict[str, int]]
-    empty_log: Callable[[], bool]
+    #: Told what was erased: the daemon logs it once all is done.
+    empty_log: Callable[[Counter[str]], bool]
     #: Beside a daemon, which would have to wait for it, the file is not rewritten.
     rewrite: Callable[[], None] | None
 
@@ -85,7 +86,7 @@ def forget(guest_id: str, yes: bool, config_path: Path, as_json: bool) -> None:
         erased = _erase(found, holder, progress)
         not_rewritten = _rewrite(config, holder)
         # Also where nothing is left to erase: an earlier run may not have come so far.
-        is_empty = any(holder.empty_log() for _ in range(_TRIES))
+        is_empty = any(holder.empty_log(erased) for _ in range(_TRIES))
     if as_json or found.is_known:
         _say(erased, as_json)
     click.echo(_OUT_OF_REACH if found.is_known else _NOTHING, err=True)
@@ -159,14 +160,21 @@ def _holder(config: Config, found: Found) -> Iterator[_Holder]:
     else:
         yield _Holder(
             lambda part: asked("forget", part._asdict()),
-            lambda: bool(asked("forget/finish", {})["is_empty"]),
+            lambda erased: bool(asked("forget/finish", _outcome(erased))["is_empty"]),
             None,
         )
         return
     try:
-        yield _Holder(lambda part: store.write(erase, part, alone=True), store.empty_log, store.rewrite)
+        yield _Holder(
+            lambda part: store.write(erase, part, alone=True), lambda _: store.empty_log(), store.rewrite
+        )
     finally:
         store.close()
+
+
+def _outcome(erased: Counter[str]) -> dict[str, int]:
+    rows = erased.total() - erased["cancelled"] - erased["left"]  # the cancelled are among the messages
+    return {"erased": rows, "left": erased["left"]}
 
 
 def _intention(found: Found) -> str:
