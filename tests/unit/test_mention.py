@@ -69,3 +69,18 @@ def test_what_is_named_is_never_overlooked(id_: str, other: str, ascii_only: boo
     mention = Mention(id_)
     if mention.in_value(id_):
         assert Wanted({mention.id}).may_be_in(body)
+
+
+@pytest.mark.parametrize(
+    ("id_", "body"),
+    [
+        ("aaaa-bbbb", rb'{"guest_id": "AAAA\u002dBBBB"}'),
+        ("guest-1", rb'{"guest_id": "\u0067\u0075est-1"}'),
+        ("kim-1", rb'{"guest_id": "\u212aim-1"}'),
+        ("kim-1", '{"guest_id": "\u212aim-1"}'.encode()),
+    ],
+)
+def test_an_id_is_found_however_its_characters_are_written(id_: str, body: bytes) -> None:
+    assert Wanted({id_}).may_be_in(body)
+    assert Mention(id_).in_body(body)
+    assert not Mention("other-1").in_body(body)

@@ -95,9 +95,10 @@ class Belongings:
             self._others.discard(key)
             self._shared.discard(key)
         elif owner is not None:
-            self._others.add(key)
-            self._share(tied)
-            self._leave({key})
+            if self._is_near({key, *tied}):
+                self._others.add(key)
+                self._share(tied)
+                self._leave({key})
             return
         elif key in self._shared or (key not in self.things and not tied & self._sure):
             return
@@ -124,7 +125,8 @@ class Belongings:
         if not self.mention.id.isdecimal() and self.mention.in_value(event.data):
             return Bearing.PERSONAL
         if owner is not None:
-            self._share(its)
+            if self._is_near(its):
+                self._share(its)
             return Bearing.NONE
         # Messages are about the guest of the first thing that has one: see names.py.
         if next((key for key in its if key in self.things or key in self._others), None) not in self.things:
@@ -164,6 +166,10 @@ class Belongings:
         shared = set(keys) - self._named - self._others
         self._shared |= shared
         self._leave(shared)
+
+    def _is_near(self, keys: Iterable[Key]) -> bool:
+        """Return whether one of these was taken for the guest's: of all others' things nothing needs to be known."""
+        return any(key in self.things or key in self._shared for key in keys)
 
     def _leave(self, keys: set[Key]) -> None:
         self.things -= keys

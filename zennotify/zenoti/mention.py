@@ -19,6 +19,10 @@ _BLANKED = bytes(byte if _PLAIN.fullmatch(chr(byte).lower()) else 32 for byte in
 _TELLING = re.compile(r"(?=[0-9-]*[a-f])[0-9a-f][0-9a-f-]{18,}[0-9a-f]")
 #: Behind an escape of JSON's (a line's end) another word begins.
 _ESCAPE = re.compile(rb"\\[bfnrt]")
+#: Characters of ids may be written as their numbers.
+_NUMBERED = re.compile(rb"\\u(?:00[0-7]|212[aA])")
+#: The one character that is no plain one, and is in lower case: the sign of kelvin.
+_KELVIN = "\u212a".encode()
 
 
 class Wanted:
@@ -31,9 +35,11 @@ class Wanted:
 
     def may_be_in(self, text: bytes) -> bool:
         """Return whether one of them may be named: cheap, and never wrongly False for one that is."""
-        if self._is_odd:
+        if self._is_odd or _KELVIN in text:
             return True
         if b"\\" in text:
+            if _NUMBERED.search(text):
+                return True
             text = _ESCAPE.sub(b" ", text)
         return not self._words.isdisjoint(text.translate(_BLANKED).split())
 
