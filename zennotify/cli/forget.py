@@ -64,8 +64,9 @@ def forget(guest_id: str, yes: bool, config_path: Path, as_json: bool) -> None:
 
     Every event that names the guest goes, with its decisions and messages; those that still wait are not sent.  An
     event that names only a booking, an invoice, a membership or a package of the guest holds ids and codes: it stays,
-    but the texts of its messages go, and its messages to the guest.  The command may be repeated; what is being sent
-    at this moment is left to the next time.
+    but the texts of its messages go, and its messages to the guest.  What another guest has as well (an invoice paid
+    together, a booking that changed hands) stays with what came of it.  The command may be repeated; what is being
+    sent at this moment is left to the next time.
 
     A GUID is found within texts, too.  Any other id may be a word or a number that means something else there: it is
     found where it is a whole value, and one of digits alone only where it is a guest's id.
