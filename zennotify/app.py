@@ -377,12 +377,12 @@ class App:
         except StoreUnavailable as error:
             raise ControlError(str(error)) from error
 
-    async def _on_forgotten(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+    async def _on_forgotten(self, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
             is_empty = await self._store.writer.empty_log()
         except StoreUnavailable as error:
             raise ControlError(str(error)) from error
-        if is_empty:
+        if is_empty and arguments.get("erased") and not arguments.get("left"):
             logger.info("a guest was forgotten")
         return {"is_empty": is_empty}
 

@@ -76,6 +76,7 @@ def find(reader: Reader, own: Belongings, reading: Reading, progress: Progress) 
     while own.extent != before:  # an event may name a booking that no fact knows, and that leads to others
         have_facts |= _read_facts(reader, own, progress)
         before = own.extent
+        found.events, found.about = set(), set()  # what is another's after all was perhaps among them
         for id_, event in _events(reader, own, reading, progress):
             bearing = own.read_event(event)
             if bearing is Bearing.PERSONAL:
@@ -86,9 +87,11 @@ def find(reader: Reader, own: Belongings, reading: Reading, progress: Progress) 
         return Found(own.guest)
     found.is_known = True
     found.about -= found.events
-    texts = reader.messages_with(own.mention.id)
-    found.quoted = {event for event, text in texts if own.mention.in_text(text)} - found.events - found.about
-    found.windows = [key for key in reader.windows_with(own.mention.id) if own.mention.in_text(key.key)]
+    if own.mention.is_telling:  # any other id may be a word or a number of another's message
+        texts = reader.messages_with(own.mention.id)
+        quoted = {event for event, text in texts if own.mention.in_text(text)}
+        found.quoted = quoted - found.events - found.about
+    found.windows = list(_windows(reader, own, progress))
     bodies = reader.quarantine(most=_MOST_QUARANTINED)
     found.quarantine = [row.id for row in bodies if own.is_in_text(row.body)]
     found.facts = [*([own.guest] if own.has_fact else ()), *sorted(own.classes)]
@@ -129,6 +132,14 @@ def _events(
         progress("events", count)
 
 
+def _windows(reader: Reader, own: Belongings, progress: Progress) -> Iterator[WindowKey]:
+    count = 0
+    for page in reader.all_windows():
+        yield from (window for window in page if own.is_in_window(window.key))
+        count += len(page)
+        progress("windows", count)
+
+
 def _opened(kept: KeptEvent, reading: Reading) -> Event:
     try:
         return reopen(kept.body, kept.received_at, reading, kept.type)
@@ -141,7 +152,7 @@ def _opened(kept: KeptEvent, reading: Reading) -> Event:
             kind=kept.type.casefold(),
             at=None,
             received_at=kept.received_at,
-            data={"body": text},
+            data={"body": [text, *text.split('"')]},
         )
 
 

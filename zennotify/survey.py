@@ -49,6 +49,8 @@ class Kind(StrEnum):
     NEW_TYPE = "new_type"
     #: Events came from a centre that centers.yaml does not list.
     UNKNOWN_CENTER = "unknown_center"
+    #: Events are kept that are none to this version.
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +105,11 @@ class _Type:
 class Survey:
     """Counts what the events show."""
 
-    def __init__(self, rules: RuleSet, uses: Mapping[str, Sequence[UsedField]]) -> None:
-        """Take the rules, and for each the fields that it uses."""
+    def __init__(
+        self, rules: RuleSet, uses: Mapping[str, Sequence[UsedField]], *, is_part: bool = False
+    ) -> None:
+        """Take the rules, and for each the fields that it uses; `is_part`: older events are not handed in."""
+        self._is_part = is_part
         self._rules = [rule for rule in rules.rules if rule.enabled]
         self._listed = rules.directory.centers
         self._uses = uses
@@ -112,6 +117,8 @@ class Survey:
         #: By their ids in lower case.
         self._centers: dict[Key, Center] = {}
         self.events = 0
+        #: Kept events that could not be handed in.
+        self.unreadable = 0
 
     def read(self, events: Sequence[Event], memory: Memory) -> None:
         """Count what these events show; `memory` knows what earlier events taught."""
@@ -180,36 +187,55 @@ class Survey:
             found += self._of_rule(rule, decisions)
         for folded, kind in self._types.items():
             found += _new_in(folded, kind)
+        if self.unreadable:
+            found.append(self._unreadable())
         if len(self._listed):
             found += _unknown(self.unlisted_centers(), self.events)
         return found
+
+    def _unreadable(self) -> Finding:
+        kept = f"{self.unreadable:,} kept event{'' if self.unreadable == 1 else 's'}"
+        return Finding(
+            kind=Kind.UNREADABLE,
+            count=self.unreadable,
+            of=self.events + self.unreadable,
+            says=f"{kept} cannot be read any more",
+        )
 
     def _of_rule(self, rule: Rule, decisions: Mapping[tuple[str, str], int]) -> Iterator[Finding]:
         heard = [kind for folded, kind in self._types.items() if rule.listens_to(folded)]
         came = sum(kind.count for kind in heard)
         if not came:
             wanted = ", ".join(_KNOWN_TYPES.get(pattern, pattern) for pattern in rule.events)
-            near = did_you_mean(rule.events[0], [kind.name for kind in self._types.values()])
+            near = self._nearest(rule.events)
+            ever = "came in the time looked at" if self._is_part else "ever came"
             yield Finding(
                 kind=Kind.NEVER_CAME,
                 rule=rule.id,
                 event_type=wanted,
                 of=self.events,
-                says=f"none of the events that it listens to ({wanted}) ever came{near}",
+                says=f"none of the events that it listens to ({wanted}) {ever}{near}",
             )
         elif not decisions.get((rule.id, Reason.NOTIFIED.value)):
+            never = "it sent nothing in the time looked at" if self._is_part else "it never sent anything"
             yield Finding(
                 kind=Kind.NEVER_FIRED,
                 rule=rule.id,
                 event_type=", ".join(kind.name for kind in heard),
                 of=came,
-                says=f"it never sent anything, though {_events(came)} came that it listens to{_why(rule, decisions)}",
+                says=f"{never}, though {_events(came)} came that it listens to{_why(rule, decisions)}",
             )
         for kind in heard:
             found = [
                 finding for use in self._uses.get(rule.id, ()) for finding in _of_use(rule, kind, use, heard)
             ]
             yield from sorted(found, key=lambda one: (-one.count, str(one.path)))
+
+    def _nearest(self, patterns: Sequence[str]) -> str:
+        """Return the type that came and is written nearly like one of a rule's; a known type is spelled right."""
+        came = [_plain(kind.name) for kind in self._types.values()]
+        unknown = [pattern for pattern in patterns if pattern not in _KNOWN_TYPES and "*" not in pattern]
+        return next(filter(None, (did_you_mean(pattern, came) for pattern in unknown)), "")
 
 
 def _why(rule: Rule, decisions: Mapping[tuple[str, str], int]) -> str:
@@ -231,7 +257,11 @@ def _of_use(rule: Rule, kind: _Type, use: UsedField, heard: Sequence[_Type]) -> 
         return
     if is_never:
         step = str(use.path.steps[1])
-        near = did_you_mean(step, kind.names) if use.path.root == "data" and step not in kind.names else ""
+        near = (
+            did_you_mean(step, map(_plain, kind.names))
+            if use.path.root == "data" and step not in kind.names
+            else ""
+        )
         says = f"{named} was {'not in' if kind.count == 1 else 'in none of'} {_these(kind)}{near}"
     else:
         says = f"{named} is null, empty or missing in {_share(missing, kind)}"
@@ -322,6 +352,10 @@ def _events(count: int) -> str:
 def _percent(count: int, of: int) -> str:
     """Return a share in per cent that is not rounded to nothing or all."""
     share = 100 * count / of
+    if 0 < share < 0.1:
+        return "under 0.1 %"
+    if 99.9 < share < 100:
+        return "over 99.9 %"
     return f"{share:.1f} %" if share < 1 or 99 < share < 100 else f"{share:.0f} %"
 
 

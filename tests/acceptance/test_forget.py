@@ -11,6 +11,7 @@ import pytest
 
 from tests.acceptance.daemon import Daemon
 from tests.sinks import Answer, HttpSink
+from zennotify.store import open_reader
 
 RULES = """
 rules:
@@ -127,6 +128,7 @@ def test_no_byte_of_a_guest_is_left(daemon: Daemon, is_running: bool) -> None:
     assert "out of reach" in done.stderr
     assert traces(daemon.folder) == {}
     if is_running:
+        assert daemon.cli("forget", "nobody", "--yes").returncode == 0
         assert daemon.stop() == 0
         assert traces(daemon.folder) == {}
     listed = daemon.json("events", "--limit", "100")
@@ -136,6 +138,7 @@ def test_no_byte_of_a_guest_is_left(daemon: Daemon, is_running: bool) -> None:
     again = daemon.cli("forget", NORA, "--yes", "--json")
     assert (again.returncode, set(counts(again).values())) == (0, {0})
     assert "nothing to erase" in again.stderr
+    assert daemon.log.count("a guest was forgotten") == is_running
 
 
 def test_the_others_are_still_known_and_the_guest_is_learned_again(daemon: Daemon, desk: HttpSink) -> None:
@@ -157,3 +160,68 @@ def test_the_others_are_still_known_and_the_guest_is_learned_again(daemon: Daemo
     daemon.post({"event_id": "again", "event_type": event_type, "data": data})
     desk.wait_for(before + 3)
     assert desk.received[-1].json["message"].startswith("Nora Pilcrow")
+
+
+SHARED = """
+rules:
+  - id: status
+    event: AppointmentGroup.Status
+    notify: [desk, guest-mail]
+    message: "{{ guest.name }}: status"
+  - id: hello
+    event: Guest.Created
+    once: {per: guest.email, for: 24h}
+    notify: desk
+    message: "{{ guest.name }}: hello"
+"""
+
+
+def test_what_two_guests_share_stays_with_the_other(tmp_path: Path, desk: HttpSink) -> None:
+    def booked(group: str, invoice: str, guest: str) -> dict[str, Any]:
+        return {**CENTER, "appointment_group_id": group, "invoice_id": invoice, "guest": {"id": guest}}
+
+    def known(guest: str, name: str) -> dict[str, Any]:
+        info = {"first_name": name, "last_name": "Brook", "email": f"{name}@example.com"}
+        return {**CENTER, "id": guest, "personal_info": info}
+
+    told = [
+        ("Guest.Created", known(NORA, "Nora")),
+        ("Guest.Created", known(MIA, "Mia")),
+        ("AppointmentGroup.Created", booked("g-1", "i-1", NORA)),
+        ("AppointmentGroup.Created", booked("g-2", "i-1", MIA)),
+        ("AppointmentGroup.Created", booked("g-3", "i-3", NORA)),
+        ("AppointmentGroup.Updated", booked("g-3", "i-3", MIA)),
+        ("AppointmentGroup.Status", {"appointment_group_id": "g-1", "invoice_id": "i-1"}),
+        ("AppointmentGroup.Status", {"appointment_group_id": "g-2", "invoice_id": "i-1"}),
+        ("AppointmentGroup.Status", {"appointment_group_id": "g-3", "invoice_id": "i-3"}),
+    ]
+    guest_mail = {"url": "mailto://127.0.0.1:1?from=salon@example.com", "to": "{{ guest.email }}"}
+    daemon = Daemon(tmp_path, channels={"desk": {"url": desk.url()}, "guest-mail": guest_mail}, rules=SHARED)
+    daemon.start()
+    try:
+        for number, (event_type, data) in enumerate(told):
+            stamp = f"2026-03-01T12:00:{number:02}Z"
+            body = {
+                "event_id": f"e-{number}",
+                "event_type": event_type,
+                "event_timestamp": stamp,
+                "data": data,
+            }
+            assert daemon.post(body)[1]["status"] == "accepted"
+        desk.wait_for(5)
+        assert daemon.stop() == 0
+    finally:
+        daemon.kill()
+    assert daemon.cli("forget", NORA, "--yes").returncode == 0
+    reader = open_reader(f"sqlite:///{tmp_path / 'zennotify.db'}")
+    messages = sorted((one.channel, str(one.message).partition("\n")[0]) for one in reader.deliveries())
+    facts = {key for page in reader.all_facts() for key, _ in page}
+    windows = [window.key for page in reader.all_windows() for window in page]
+    reader.close()
+    kept = [("desk", "Mia Brook: hello"), *[("desk", "Mia Brook: status")] * 2, ("desk", "None")]
+    assert [one for one in messages if one[0] == "desk"] == kept
+    assert [channel for channel, _ in messages].count("guest-mail") == 2
+    assert {"guest " + MIA, "group g-2", "group g-3", "invoice i-1", "invoice i-3"} <= facts
+    assert not {"guest " + NORA.lower(), "group g-1"} & facts
+    assert windows == ['[["mia@example.com"]]']
+    assert traces(tmp_path) == {}

@@ -101,7 +101,10 @@ def test_it_prints_one_array() -> None:
 def test_it_looks_back_as_far_as_it_is_told() -> None:
     done = run("--since", "1s")
     assert done.stderr == "2 findings in 0 events\n"
-    assert "rule booked:\n  none of the events that it listens to" in done.stdout
+    assert (
+        "rule booked:\n  none of the events that it listens to (AppointmentGroup.Created) came in the time looked at\n"
+        in done.stdout
+    )
 
 
 @pytest.mark.usefixtures("_folder")
@@ -148,3 +151,54 @@ def test_bad_rules_are_said_first() -> None:
     assert done.exit_code == 78
     assert "`event` is missing" in done.stderr
     assert run("--centers").exit_code == 0  # wanted just where roles do not work yet
+
+
+@pytest.mark.usefixtures("_folder")
+def test_nothing_that_a_terminal_obeys_is_printed() -> None:
+    odd = "a\x1b[2J\x7f\x9b\u202e\nb"
+    store = Store.open("sqlite:///zennotify.db")
+    new = [
+        NewEvent(
+            id=f"f{number:031x}", event_id=f"f-{number}", type=event_type, center=None, at=None, received_at=START,
+            fingerprint=f"f{number:031x}",
+            body=json.dumps({"event_id": f"f-{number}", "event_type": event_type, "data": data}).encode(),
+        )
+        for number, (event_type, data) in enumerate([
+            ("Guest.Delete\x9b", {"center_id": odd, "center_name": odd}),
+            ("AppointmentGroup.Created", {"center_id": "12", "invoice_i\x9b": 1}),
+        ])
+    ]  # fmt: skip
+    store.write(Transaction.add_events, new)
+    store.close()
+    Path("rules/a.yaml").write_text(
+        RULES.replace("event: Guest.Deleted, notify", "event: Guest.Deletee, notify")
+    )
+    Path("centers.yaml").write_text("centers:\n  a1-b2:\n")
+    for arguments in ((), ("--json",), ("--centers",), ("--centers", "--json")):
+        done = run(*arguments)
+        assert done.exit_code == 0
+        assert [char for char in done.stdout if not char.isprintable() and char != "\n"] == []
+    stub = yamlfile.load(run("--centers").stdout.encode(), "centers.yaml").value
+    assert stub["centers"][odd] == {"name": odd}
+    assert "did you mean `Guest.Delete?`?" in run().stdout
+    assert "did you mean `invoice_i?`?" in run().stdout
+
+
+@pytest.mark.usefixtures("_folder")
+def test_a_kept_body_that_is_no_event_any_more_is_one_finding() -> None:
+    usual, centers = run(), run("--centers")
+    store = Store.open("sqlite:///zennotify.db")
+    new = NewEvent(
+        id="f" * 32, event_id="e", type="Guest.Created", center=None, at=None, received_at=START,
+        fingerprint="f" * 32, body=b"{",
+    )  # fmt: skip
+    store.write(Transaction.add_events, [new])
+    store.close()
+    done = run()
+    assert (done.exit_code, done.stderr) == (0, "5 findings in 4 events\n")
+    assert done.stdout == usual.stdout + "  1 kept event cannot be read any more\n"
+    assert (run("--centers").exit_code, run("--centers").stdout) == (0, centers.stdout)
+    assert json.loads(run("--json").stdout)[-1] == {
+        "kind": "unreadable", "rule": None, "event_type": None, "path": None, "count": 1, "of": 5,
+        "says": "1 kept event cannot be read any more",
+    }  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from click.testing import CliRunner, Result
 from tests.fakes import START
 from zennotify.cli import main
 from zennotify.config import Address
+from zennotify.core.once import Window, WindowKey
 from zennotify.errors import ControlError
-from zennotify.store import Store
+from zennotify.store import Store, open_reader
 from zennotify.store.rows import NewDelivery, NewEvent, Quarantined
 from zennotify.store.transaction import Transaction
 from zennotify.web.control_server import ControlServer
@@ -38,7 +41,7 @@ def body(number: int, event_type: str, data: dict[str, Any]) -> bytes:
     return json.dumps({"event_id": f"e-{number}", "event_type": event_type, "data": data}).encode()
 
 
-def fill(store: Store) -> None:
+def add_events(store: Store, told: list[tuple[str, dict[str, Any]]]) -> None:
     new = [
         NewEvent(
             id=f"{number:032x}",
@@ -50,10 +53,14 @@ def fill(store: Store) -> None:
             fingerprint=f"{number:032x}",
             body=body(number, event_type, data),
         )
-        for number, (event_type, data) in enumerate(EVENTS, 1)
+        for number, (event_type, data) in enumerate(told, 1)
     ]
     store.write(Transaction.add_events, new)
-    store.write(Transaction.finish_events, [(number, None) for number in range(1, 5)], None)
+    store.write(Transaction.finish_events, [(number, None) for number in range(1, len(told) + 1)], None)
+
+
+def fill(store: Store) -> None:
+    add_events(store, EVENTS)
     store.write(
         Transaction.save_facts, json.dumps({key: json.loads(kept) for key, kept in FACTS.items()}), START
     )
@@ -65,7 +72,7 @@ def fill(store: Store) -> None:
     ]  # fmt: skip
     store.write(Transaction.add_deliveries, owed)
     store.write(
-        Transaction.add_quarantine, [Quarantined(received_at=START, reason="bad_json", body=b"{nora")]
+        Transaction.add_quarantine, [Quarantined(received_at=START, reason="bad_json", body=b'{"id": "nora"')]
     )
 
 
@@ -157,6 +164,116 @@ def test_a_guest_that_only_an_event_knows_is_found_with_the_bookings() -> None:
     assert "the texts of 1 other message" in done.stdout
 
 
+def booked(group: str, guest: str) -> dict[str, Any]:
+    return {"appointment_group_id": group, "invoice_id": "i", "guest": {"id": guest}}
+
+
+def test_another_guest_keeps_what_an_invoice_shares(folder: Path) -> None:
+    store = Store.open(f"sqlite:///{folder / 'together.db'}")
+    Path("config.yaml").write_text(
+        'store: {url: "sqlite:///together.db"}\nchannels: {desk: {url: "console://desk"}}'
+    )
+    told = [
+        ("AppointmentGroup.Created", booked("g-1", "ann")),
+        ("AppointmentGroup.Created", booked("g-2", "bob")),
+        ("AppointmentGroup.Status", {"appointment_group_id": "g-2", "invoice_id": "i"}),
+    ]
+    add_events(store, told)
+    facts = {
+        "group g-1": '[[1,"e",{"guest":"ann","invoice":"i"}]]',
+        "group g-2": '[[1,"e",{"guest":"bob","invoice":"i"}]]',
+        "invoice i": '[[1,"e",{"group":"g-2"}]]',
+    }
+    store.write(
+        Transaction.save_facts, json.dumps({key: json.loads(kept) for key, kept in facts.items()}), START
+    )
+    owed = [
+        NewDelivery(
+            event=3, rule="r", channel=channel, rule_set="h", created=START, due=START, recipient=recipient,
+            title="T", message="Bob is there",
+        )
+        for channel, recipient in (("desk", ""), ("guest-mail", "bob@example.com"))
+    ]  # fmt: skip
+    store.write(Transaction.add_deliveries, owed)
+    store.close()
+    assert run("forget", "ann", "--yes").exit_code == 0
+    assert types() == ["AppointmentGroup.Status", "AppointmentGroup.Created"]
+    reader = open_reader("sqlite:///together.db")
+    assert [one.message for one in reader.deliveries()] == ["Bob is there"] * 2
+    assert {key for page in reader.all_facts() for key, _ in page} == {"group g-2", "invoice i"}
+    reader.close()
+
+
+#: An id, and a window of the guest's.
+SHORT = [("test", "test"), ("12", "+1 2065550188")]
+
+
+@pytest.mark.parametrize(("guest", "key"), SHORT)
+def test_an_id_that_may_be_a_word_or_a_number_erases_nothing_of_others(
+    folder: Path, guest: str, key: str
+) -> None:
+    store = Store.open(f"sqlite:///{folder / 'short.db'}")
+    Path("config.yaml").write_text(
+        'store: {url: "sqlite:///short.db"}\nchannels: {desk: {url: "console://desk"}}'
+    )
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("Guest.Created", {"id": guest, "personal_info": {"mobile_phone": {"phone_code": 1, "number": "2065550188"}}}),
+        ("Guest.Created", {"id": "mia", "personal_info": {"first_name": "Abc test"}}),
+    ]  # fmt: skip
+    add_events(store, told)
+    owed = NewDelivery(
+        event=2, rule="r", channel="desk", rule_set="h", created=START, due=START, title="T", message="test: 12 places"
+    )  # fmt: skip
+    store.write(Transaction.add_deliveries, [owed])
+    kept = WindowKey("r", "once", '[["12"],["a test"]]')
+    windows = {kept: Window(until=START), WindowKey("r", "once", f'[["{key}"]]'): Window(until=START)}
+    store.write(Transaction.save_windows, windows)
+    store.close()
+    said = json.loads(run("forget", guest, "--yes", "--json").stdout)
+    assert {row["kind"]: row["count"] for row in said if row["count"]} == {"events": 1, "windows": 1}
+    reader = open_reader("sqlite:///short.db")
+    assert [one.message for one in reader.deliveries()] == ["test: 12 places"]
+    assert list(reader.all_windows()) == [[kept]]
+    reader.close()
+
+
+def grow(store: Path) -> None:
+    """Leave a megabyte of free pages, and one in use."""
+    opened = Store.open(f"sqlite:///{store}")
+    bodies = [Quarantined(received_at=START, reason="bad_json", body=b"x" * 1_000_000) for _ in range(2)]
+    opened.write(Transaction.add_quarantine, bodies)
+    opened.write(Transaction.erase_quarantine, [2])
+    opened.empty_log()
+    opened.close()
+
+
+@pytest.mark.parametrize("guest", ["nora", "nobody"])
+def test_without_a_daemon_the_file_is_rewritten(
+    folder: Path, guest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grow(folder / "zennotify.db")
+    assert (folder / "zennotify.db").stat().st_size > 2_000_000
+    monkeypatch.setattr("zennotify.cli.forget._LARGE", 2_000_000)
+    done = run("forget", guest, "--yes")
+    assert done.exit_code == 0
+    assert "rewriting the store's file (2 MB)\n" in done.stderr
+    assert (folder / "zennotify.db").stat().st_size < 1_500_000
+
+
+def test_a_file_that_cannot_be_rewritten_is_said(folder: Path) -> None:
+    grow(folder / "zennotify.db")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, usual[1]))  # as if the disk were full
+    try:
+        done = run("forget", "nobody", "--yes")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert done.exit_code == 1
+    assert "zennotify: the store cannot be rewritten now (SQLITE_" in done.stderr
+    assert re.search(r"make free space of 4\.\d MB, and run the command again\n", done.stderr)
+    assert run("forget", "nobody", "--yes").exit_code == 0
+
+
 ANSWERS: list[tuple[dict[str, int], bool, int, str]] = [
     ({"events": 1}, True, 0, ""),
     ({"events": 1, "left": 1}, True, 1, "events just being decided or sent stayed: run the command again"),
@@ -169,12 +286,14 @@ async def test_a_running_daemon_erases_in_parts(
     folder: Path, answer: dict[str, int], is_empty: bool, code: int, said: str
 ) -> None:
     asked: list[dict[str, Any]] = []
+    finished: list[dict[str, Any]] = []
 
     async def forget(arguments: dict[str, Any]) -> dict[str, Any]:
         asked.append(arguments)
         return answer
 
-    async def finish(_arguments: dict[str, Any]) -> dict[str, Any]:
+    async def finish(arguments: dict[str, Any]) -> dict[str, Any]:
+        finished.append(arguments)
         return {"is_empty": is_empty}
 
     server = ControlServer({"forget": forget, "forget/finish": finish})
@@ -185,6 +304,9 @@ async def test_a_running_daemon_erases_in_parts(
         await server.stop()
     assert done.exit_code == code
     assert said in done.stderr
+    assert f"with the daemon stopped, or then: sqlite3 '{folder / 'zennotify.db'}' VACUUM\n" in done.stderr
+    parts = len(asked) - 1  # the first one asks whether there is a daemon
+    assert finished[0] == {"erased": parts * answer["events"], "left": parts * answer.get("left", 0)}
     facts = [part["facts"] for part in asked if part.get("facts")]
     # What leads to the rest goes only when nothing of that is left.
     assert facts == ([["guest nora"], ["group g-1"]] if "left" not in answer else [["guest nora"]])

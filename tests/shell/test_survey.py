@@ -20,7 +20,12 @@ NO_SHOW = "Class.Booking.NoShow"
 
 
 def survey(
-    rule: str, events: Sequence[Event], facts: Mapping[str, str] | None = None, centers: str | None = None
+    rule: str,
+    events: Sequence[Event],
+    facts: Mapping[str, str] | None = None,
+    centers: str | None = None,
+    *,
+    is_part: bool = False,
 ) -> Survey:
     notify = "" if "notify:" in rule else "notify: desk, "
     sources = Sources(
@@ -36,7 +41,8 @@ def survey(
         event_types=EVENT_TYPES,
         examined=False,  # a field that the catalog does not know is seen as well
     )
-    made = Survey(compiled.rules, used_fields(sources, compiled, {"guest-sms": "{{ guest.phone }}"}))
+    used = used_fields(sources, compiled, {"guest-sms": "{{ guest.phone }}"})
+    made = Survey(compiled.rules, used, is_part=is_part)
     known = facts or {}
     memory = Memory(lambda keys: {key: known[key] for key in keys if key in known}, Zone.CENTER)
     for start in range(0, len(events), 2):
@@ -144,6 +150,47 @@ def test_a_rule_whose_events_never_came_is_said_with_the_nearest_that_did() -> N
     assert finding.says == (
         "none of the events that it listens to (guest.creatd) ever came; did you mean `Guest.Created`?"
     )
+
+
+NEAR = [
+    ("Class.Booking.Cancelled", ""),
+    ("Class.Booking.Creat*", ""),
+    ("[Class.Booking.Cancelled, Class.Booking.Creatd]", "; did you mean `Class.Booking.Created`?"),
+]
+
+
+@pytest.mark.parametrize(("event", "near"), NEAR)
+def test_a_type_that_is_known_and_a_glob_are_taken_as_they_are(event: str, near: str) -> None:
+    came = [make_event("Class.Booking.Created", {})]
+    if "*" in event:
+        came = [make_event("Class.Bookin.Created", {})]
+    [finding] = said(f"event: {event}, message: x", came, {})
+    assert finding.kind is Kind.NEVER_CAME
+    assert finding.says.endswith(f") ever came{near}")
+
+
+def test_of_a_part_of_the_events_nothing_is_said_about_ever() -> None:
+    rule = f"event: {NO_SHOW}, message: x"
+    [finding] = survey(rule, [], is_part=True).findings({})
+    assert finding.says == f"none of the events that it listens to ({NO_SHOW}) came in the time looked at"
+    [finding] = survey(rule, no_shows({}), is_part=True).findings({})
+    assert finding.says.startswith("it sent nothing in the time looked at, though 1 event came")
+
+
+SHARES = [
+    (1, 10_000, "under 0.1 %"),
+    (9_999, 10_000, "over 99.9 %"),
+    (1, 1_000, "0.1 %"),
+    (999, 1_000, "99.9 %"),
+]
+
+
+@pytest.mark.parametrize(("count", "of", "share"), SHARES)
+def test_a_share_is_not_rounded_to_nothing_or_all(count: int, of: int, share: str) -> None:
+    events = no_shows({"x": None}, {"x": 1})
+    events = [events[0]] * count + [events[1]] * (of - count)
+    [finding] = said(f"event: {NO_SHOW}, message: '{{{{ data.x }}}}'", events)
+    assert f"missing in {share} of the" in finding.says
 
 
 def test_nothing_is_said_of_a_rule_that_is_off() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import random
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -106,11 +109,15 @@ def test_what_is_addressed_to_somebody_goes_and_the_rest_stays(store: Store) -> 
     assert [one.id for one in store.reader.deliveries()] == [id_of(3), id_of(2)]
 
 
-def test_windows_are_found_by_what_their_key_contains(store: Store) -> None:
-    keys = [WindowKey("r", "once", f'[["{key}"]]') for key in ("nora", "NORA", "n%ra", "mia")]
+def test_windows_are_listed_in_pages_and_erased_by_name(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zennotify.store.reading._PAGE_OF_SMALL", 2)
+    keys = [WindowKey(rule, "once", f'[["{key}"]]') for rule in ("r", "s") for key in ("nora", "NORA", "mia")]
     store.write(Transaction.save_windows, {key: Window(until=NOW) for key in keys})
-    assert sorted(store.reader.windows_with("Nora")) == sorted(keys[:2])
-    assert store.reader.windows_with("n%ra") == [keys[2]]
+    pages = list(store.reader.all_windows())
+    assert [len(page) for page in pages] == [2, 2, 2]
+    assert sorted(key for page in pages for key in page) == sorted(keys)
     assert store.write(Transaction.erase_windows, keys[:2]) == 2
     assert store.write(Transaction.erase_windows, keys[:2]) == 0
     assert sorted(store.write(Transaction.windows, set(keys))) == sorted(keys[2:])
@@ -172,6 +179,31 @@ def test_messages_are_found_by_what_they_say(store: Store) -> None:
 def test_the_log_is_emptied_unless_somebody_reads(store: Store) -> None:
     keep(store, 1)
     assert store.empty_log()
+
+
+def test_a_file_that_is_rewritten_keeps_no_copy_of_what_was_erased(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'facts.db'}")
+    chance = random.Random(2)  # in this order, balancing leaves copies
+    names = [f"{chance.getrandbits(32):08x}-f928-4c37" for _ in range(4_000)]
+    for start in range(0, len(names), 40):
+        lessons = {
+            f"guest {name}": [[1, "e", {"name": name, "more": "x" * chance.randrange(200)}]]
+            for name in names[start : start + 40]
+        }
+        store.write(Transaction.save_facts, json.dumps(lessons), NOW)
+    gone = names[::10]
+    store.write(Transaction.rewrite_facts, dict.fromkeys(f"guest {name}" for name in gone))
+
+    def left() -> list[str]:
+        assert store.empty_log()
+        text = b"".join(path.read_bytes() for path in tmp_path.glob("facts.db*"))
+        return [name for name in gone if name.encode() in text]
+
+    copies = left()
+    store.rewrite()
+    assert (bool(copies), left()) == (True, [])
+    assert sum(len(page) for page in store.reader.all_facts()) == 3_600
+    store.close()
 
 
 async def test_the_writer_empties_the_log_between_two_transactions(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -62,6 +63,60 @@ def test_what_names_another_guest_stays_that_guests() -> None:
         assert belongings(order).things == {"group g"}
 
 
+#: Ann's booking and Bob's are paid with one invoice.
+PAID_TOGETHER = {
+    "group g-1": fact(guest="nora", invoice="i"),
+    "group g-2": fact(guest="mia", invoice="i"),
+    "package p": fact(invoice="i"),
+}
+
+
+@pytest.mark.parametrize("last", ["g-1", "g-2"])
+def test_an_invoice_of_two_guests_is_nobodys(last: str) -> None:
+    facts = {**PAID_TOGETHER, "invoice i": fact(group=last)}
+    for order in permutations(facts):
+        own = belongings({key: facts[key] for key in order})
+        assert own.things == {"group g-1"}
+        for data, bearing in (
+            ({"appointment_group_id": "g-1", "invoice_id": "i"}, Bearing.ABOUT_THINGS),
+            ({"appointment_group_id": "g-2", "invoice_id": "i"}, Bearing.NONE),
+            ({"appointment_group_id": "g-3", "invoice_id": "i"}, Bearing.NONE),
+        ):
+            assert own.read_event(make_event("AppointmentGroup.Status", data)) is bearing
+        assert own.read_event(make_event("Invoice.Closed", {"invoice_id": "i"})) is Bearing.NONE
+
+
+def test_an_invoice_that_names_the_guest_is_the_guests_though_another_was_there() -> None:
+    own = belongings({**PAID_TOGETHER, "invoice i": fact(guest="nora", group="g-2")})
+    assert own.things == {"group g-1", "invoice i", "package p"}
+    data = {"appointment_group_id": "g-2", "invoice_id": "i"}
+    assert own.read_event(make_event("AppointmentGroup.Status", data)) is Bearing.NONE
+
+
+def test_a_booking_that_changed_hands_takes_its_invoice_along() -> None:
+    booked = {"appointment_group_id": "g", "invoice_id": "i"}
+    facts = {"group g": fact(guest="mia", invoice="i"), "invoice i": fact(group="g")}
+    for known in (facts, {"invoice i": fact(group="g")}, {}):
+        own = Belongings("nora")
+        before = None
+        bearings: list[Bearing] = []
+        while own.extent != before:
+            before = own.extent
+            for key, kept in known.items():
+                if own.wanted().may_be_in(f"{key} {kept}".encode()):
+                    own.read_fact(key, kept)
+            bearings = [
+                own.read_event(make_event(f"AppointmentGroup.{name}", {**booked, **guest}))
+                for name, guest in (
+                    ("Created", {"guest": {"id": "nora"}}),
+                    ("Updated", {"guest": {"id": "mia"}}),
+                    ("Status", {}),
+                )
+            ]
+        assert bearings == [Bearing.PERSONAL, Bearing.NONE, Bearing.NONE]
+        assert own.things == set()
+
+
 def test_a_guest_is_known_from_a_class_and_from_a_fact_of_its_own() -> None:
     own = belongings({"session 1": fact(**{"guest nora": True}), "session 2": fact(**{"guest mia": True})})
     assert (own.classes, own.is_known) == ({"session 1"}, True)
@@ -109,6 +164,42 @@ def test_quarantined_bodies_are_searched_for_the_guest_and_the_guests_things() -
     assert own.is_in_text(b'{"guest": "Nora", ')
     assert own.is_in_text(b'{"appointment_group_id": "G-1"')
     assert not own.is_in_text(b'{"guest": "mia", "n": 12}')
+
+
+def test_an_id_that_may_be_a_word_is_none_in_anothers_text() -> None:
+    own = Belongings("test")
+    visit = {"appointment_group_id": "g", "guest": {"id": "mia", "first_name": "Abc test"}}
+    assert own.read_event(make_event("AppointmentGroup.Created", visit)) is Bearing.NONE
+    assert not own.is_in_text(b'{"name": "Abc test", ')
+
+
+WINDOWS = [
+    ("nora", '[["nora"]]', True),
+    ("NORA", '[["c-1"],["nora"]]', True),
+    ("nora", '[["nora pilcrow"]]', True),
+    ("nora", '[["nora\\"s@example.com"]]', True),
+    ("nora", '[["+1 2065550188"]]', True),
+    ("nora", '[["2065550188"]]', True),
+    ("nora", '[["new@example.com"]]', True),
+    ("nora", '[["nora\'s yoga"]]', False),
+    ("nora", '[["n"]]', False),
+    ("nora", "12345678901234567890123456789012", False),
+    ("12", '[["12"]]', False),
+    ("12", '[["new@example.com"]]', True),
+]
+
+
+@pytest.mark.parametrize(("guest", "key", "is_theirs"), WINDOWS)
+def test_a_window_is_the_guests_by_a_whole_part_of_its_key(guest: str, key: str, is_theirs: bool) -> None:
+    own = Belongings(guest)
+    own.read_fact(
+        own.guest, fact(name="Nora Pilcrow", email='NORA"s@example.com', phone="+1 2065550188", opted_out=[])
+    )
+    changed = {"id": guest, "personal_info": {"email": "New@example.com"}}
+    assert own.read_event(make_event("Guest.Updated", changed)) is Bearing.PERSONAL
+    others = {"id": "mia", "personal_info": {"email": "n"}}
+    assert own.read_event(make_event("Guest.Updated", others)) is Bearing.NONE
+    assert own.is_in_window(key) is is_theirs
 
 
 @pytest.mark.parametrize("guest_id", ["", "  ", "x" * 201])

@@ -29,12 +29,14 @@ from zennotify.cli.project import (
     show_problems,
     since_option,
 )
+from zennotify.core.model import Event
 from zennotify.core.notify import Directory
 from zennotify.core.rule import RuleSet
 from zennotify.errors import ConfigError
 from zennotify.rulefile.uses import UsedField, used_fields
+from zennotify.store.rows import KeptEvent
 from zennotify.survey import Center, Finding, Survey
-from zennotify.zenoti.event import reopen
+from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.memory import Memory
 
 #: An id that YAML takes for nothing but text.
@@ -59,7 +61,7 @@ def doctor(wants_centers: bool, since: datetime | None, config_path: Path, as_js
     reader = open_or_exit(project.config)
     # The centres are wanted just where roles, and with them the rules, do not work yet.
     rules, uses = (_no_rules(project), {}) if wants_centers else _rules(project)
-    survey = Survey(rules, uses)
+    survey = Survey(rules, uses, is_part=since is not None)
     meant = reading(project.config)
 
     def memory() -> Memory:
@@ -67,7 +69,9 @@ def doctor(wants_centers: bool, since: datetime | None, config_path: Path, as_js
 
     with shown_progress("reading") as progress:
         for page in reader.all_events(since):
-            survey.read([reopen(kept.body, kept.received_at, meant, kept.type) for kept in page], memory())
+            events = [event for kept in page if (event := _opened(kept, meant)) is not None]
+            survey.unreadable += len(page) - len(events)
+            survey.read(events, memory())
             progress("events", survey.events)
     if wants_centers:
         _show_centers(_named(survey.unlisted_centers(), memory()), as_json)
@@ -94,6 +98,13 @@ def _rules(project: Project) -> tuple[RuleSet, Mapping[str, Sequence[UsedField]]
         if channel.to is not None and is_for_guests(channel.to)
     }
     return compiled.rules, used_fields(sources, compiled, recipients)
+
+
+def _opened(kept: KeptEvent, meant: Reading) -> Event | None:
+    try:
+        return reopen(kept.body, kept.received_at, meant, kept.type)
+    except ValueError:  # an earlier version took it for one
+        return None
 
 
 def _no_rules(project: Project) -> RuleSet:
@@ -129,9 +140,7 @@ def _show_centers(centers: Sequence[Center], as_json: bool) -> None:
     click.echo("centers:" if centers else "# no event named a centre that is not listed")
     for center in centers:
         click.echo(f"  {_key(center.id)}:  # {center.events:,} event{'' if center.events == 1 else 's'}")
-        click.echo(
-            f"    name: {json.dumps(center.name, ensure_ascii=False)}" if center.name else "    # name:"
-        )
+        click.echo(f"    name: {_quoted(center.name)}" if center.name else "    # name:")
         zone = "    # time_zone: America/Los_Angeles"
         if center.offset is not None and center.offset_on is not None:
             zone += f"  # its clocks were at UTC{_offset(center.offset)} on {center.offset_on}"
@@ -149,7 +158,13 @@ def _center_json(center: Center) -> dict[str, Any]:
 
 
 def _key(id_: str) -> str:
-    return id_ if _PLAIN_KEY.fullmatch(id_) else json.dumps(id_, ensure_ascii=False)
+    return id_ if _PLAIN_KEY.fullmatch(id_) else _quoted(id_)
+
+
+def _quoted(text: str) -> str:
+    """Return YAML for a text that came from outside, with escapes for what a terminal would obey."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
 
 
 def _offset(offset: timedelta) -> str:

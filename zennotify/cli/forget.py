@@ -16,7 +16,9 @@ from zennotify.cli.progress import shown_progress
 from zennotify.cli.project import config_option, fail, json_option, load_or_exit, open_or_exit
 from zennotify.config import Config
 from zennotify.erasure import Found, Part, Progress, erase, find, last_parts, parts
+from zennotify.errors import StoreError
 from zennotify.store import Store
+from zennotify.store.engine import sqlite_path
 from zennotify.web.control import NoDaemon, ask
 from zennotify.zenoti.belongings import Belongings
 
@@ -34,11 +36,22 @@ _OUT_OF_REACH = (
 )
 
 
+_REMNANTS = (
+    "Earlier copies may stay in unused parts of the store's file until it is rewritten: run this command again with the"
+    " daemon stopped, or then: sqlite3 '{store}' VACUUM"
+)
+#: From this size on it is said that the file is being rewritten; bytes.
+_LARGE = 100_000_000
+
+
 class _Holder(NamedTuple):
     """Whoever writes to the store."""
 
     erase: Callable[[Part], dict[str, int]]
-    empty_log: Callable[[], bool]
+    #: Told what was erased: the daemon logs it once all is done.
+    empty_log: Callable[[Counter[str]], bool]
+    #: Beside a daemon, which would have to wait for it, the file is not rewritten.
+    rewrite: Callable[[], None] | None
 
 
 @click.command()
@@ -51,12 +64,20 @@ def forget(guest_id: str, yes: bool, config_path: Path, as_json: bool) -> None:
 
     Every event that names the guest goes, with its decisions and messages; those that still wait are not sent.  An
     event that names only a booking, an invoice, a membership or a package of the guest holds ids and codes: it stays,
-    but the texts of its messages go, and its messages to the guest.  The command may be repeated; what is being sent
-    at this moment is left to the next time.
+    but the texts of its messages go, and its messages to the guest.  What another guest has as well (an invoice paid
+    together, a booking that changed hands) stays with what came of it.  The command may be repeated; what is being
+    sent at this moment is left to the next time.
+
+    A GUID is found within texts, too.  Any other id may be a word or a number that means something else there: it is
+    found where it is a whole value, and one of digits alone only where it is a guest's id.
 
     What was sent to Slack, mail or SMS, and backups of the store, are out of reach.  A next event of the guest, or a
-    look-up in Zenoti's API, teaches zennotify about the guest again.  SQLite overwrites what is erased; PostgreSQL
-    does so at its next vacuum.
+    look-up in Zenoti's API, teaches zennotify about the guest again.
+
+    SQLite overwrites what is erased, but earlier copies of it may stay in unused parts of the store's file until this
+    is rewritten.  Where no daemon runs, this command rewrites it at the end, which takes free space of about twice its
+    size; beside a daemon, run the command again with the daemon stopped, or then: sqlite3 FILE VACUUM.  PostgreSQL
+    overwrites at its next vacuum.
     """
     config = load_or_exit(config_path).config
     found = _find(config, _belongings(guest_id))
@@ -64,13 +85,19 @@ def forget(guest_id: str, yes: bool, config_path: Path, as_json: bool) -> None:
         click.confirm(f"{_intention(found)}\nErase this guest?", abort=True, err=True)
     with _holder(config, found) as holder, shown_progress("erasing") as progress:
         erased = _erase(found, holder, progress)
+        not_rewritten = _rewrite(config, holder)
         # Also where nothing is left to erase: an earlier run may not have come so far.
-        is_empty = any(holder.empty_log() for _ in range(_TRIES))
+        is_empty = any(holder.empty_log(erased) for _ in range(_TRIES))
     if as_json or found.is_known:
         _say(erased, as_json)
     click.echo(_OUT_OF_REACH if found.is_known else _NOTHING, err=True)
+    store = sqlite_path(config.store.url)
+    if found.is_known and store and holder.rewrite is None:
+        click.echo(_REMNANTS.format(store=store), err=True)
     if erased["left"]:
         fail(f"{_count(erased['left'], 'event')} just being decided or sent stayed: run the command again")
+    if not_rewritten:
+        fail(not_rewritten)
     if not is_empty:
         fail("somebody reads the store, so that old copies stay in its log for now: run the command again")
 
@@ -101,6 +128,24 @@ def _erase(found: Found, holder: _Holder, progress: Progress) -> Counter[str]:
     return erased
 
 
+def _rewrite(config: Config, holder: _Holder) -> str | None:
+    """Have the store's file rewritten; return a sentence where it should have been and is not."""
+    path = sqlite_path(config.store.url)
+    if path is None or holder.rewrite is None:
+        return None
+    size = path.stat().st_size
+    if size >= _LARGE:
+        click.echo(f"rewriting the store's file ({size / 1_000_000:,.0f} MB)", err=True)
+    try:
+        holder.rewrite()
+    except StoreError as error:
+        return (
+            f"{error}, so that earlier copies may stay in unused parts of its file: make free space of"
+            f" {2 * size / 1_000_000:,.1f} MB, and run the command again"
+        )
+    return None
+
+
 @contextmanager
 def _holder(config: Config, found: Found) -> Iterator[_Holder]:
     """Give the running daemon or, where none runs, the store itself, under its lock."""
@@ -115,13 +160,22 @@ def _holder(config: Config, found: Found) -> Iterator[_Holder]:
         store = Store.open(config.store.url)
     else:
         yield _Holder(
-            lambda part: asked("forget", part._asdict()), lambda: bool(asked("forget/finish", {})["is_empty"])
+            lambda part: asked("forget", part._asdict()),
+            lambda erased: bool(asked("forget/finish", _outcome(erased))["is_empty"]),
+            None,
         )
         return
     try:
-        yield _Holder(lambda part: store.write(erase, part, alone=True), store.empty_log)
+        yield _Holder(
+            lambda part: store.write(erase, part, alone=True), lambda _: store.empty_log(), store.rewrite
+        )
     finally:
         store.close()
+
+
+def _outcome(erased: Counter[str]) -> dict[str, int]:
+    rows = erased.total() - erased["cancelled"] - erased["left"]  # the cancelled are among the messages
+    return {"erased": rows, "left": erased["left"]}
 
 
 def _intention(found: Found) -> str:

@@ -16,6 +16,7 @@ from zennotify.store.engine import (
     Lock,
     empty_log,
     read_engine,
+    rewrite_file,
     sqlite_path,
     translated_errors,
     write_engine,
@@ -88,6 +89,14 @@ class Store:
         """Empty SQLite's log; for a command that works without the daemon.  False where a reader was in the way."""
         with translated_errors(), self._engine.connect() as connection:
             return empty_log(connection)
+
+    def rewrite(self) -> None:
+        """Write SQLite's file anew, so that it holds nothing but its rows; for a command that works without the daemon.
+
+        It needs free space of about twice the file's size; raises StoreUnavailable.
+        """
+        with translated_errors(), self._engine.connect() as connection:
+            rewrite_file(connection)
 
     def close(self) -> None:
         """Finish what waits, close, and give the lock back."""

@@ -131,6 +131,21 @@ def empty_log(connection: Connection) -> bool:
     return not is_busy
 
 
+def rewrite_file(connection: Connection) -> None:
+    """Write SQLite's file anew, on the writing connection outside of a transaction; raise StoreUnavailable.
+
+    What is deleted is overwritten, but not the copies that moving rows between pages has left in unused parts of these.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute("PRAGMA temp_store=FILE")  # the file may be larger than the memory
+    try:
+        driver.execute("VACUUM")
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"the store cannot be rewritten now ({error.sqlite_errorname})") from error
+
+
 #: Of the advisory lock; an arbitrary number of ours.
 _LOCK_NUMBER = 0x7A656E6E
 

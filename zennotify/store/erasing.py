@@ -1,6 +1,7 @@
 """What is deleted: the statements that take out rows with all that came of them.
 
-A part of Transaction, for retention and for erasure.py.  SQLite overwrites what is deleted (`secure_delete`).
+A part of Transaction, for retention and for erasure.py.  SQLite overwrites what is deleted (`secure_delete`), though
+not the copies that rows leave behind when pages are balanced: those go when the file is rewritten.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, func, select
+from sqlalchemy import ColumnElement, Engine, Select, func, select, tuple_
 
 from zennotify.core.model import Reason
 from zennotify.core.once import WindowKey
@@ -134,7 +134,7 @@ BodyFilter = Callable[[bytes], bool]
 _SLACK = timedelta(days=1)
 #: Rows that are read at a time where all are looked through: a body may have a megabyte.
 _PAGE = 200
-_PAGE_OF_FACTS = 5_000
+_PAGE_OF_SMALL = 5_000
 #: Deliveries with the id of their event.
 _DELIVERIES = select(deliveries, events.c.id.label("event_key")).outerjoin(
     events, events.c.seq == deliveries.c.event
@@ -292,11 +292,20 @@ class Reader:
 
     def all_facts(self) -> Iterator[Sequence[tuple[str, str]]]:
         """Yield the things with what events taught of them, as JSON."""
-        query = select(facts.c.thing, facts.c.lessons).order_by(facts.c.thing).limit(_PAGE_OF_FACTS)
+        query = select(facts.c.thing, facts.c.lessons).order_by(facts.c.thing).limit(_PAGE_OF_SMALL)
         thing = ""
         while page := self._all(query.where(facts.c.thing > thing)):
             thing = page[-1].thing
             yield [(thing, lessons) for thing, lessons in page]
+
+    def all_windows(self) -> Iterator[list[WindowKey]]:
+        """Yield the names of the windows."""
+        columns = (windows.c.rule, windows.c.stage, windows.c.key)
+        query = select(*columns).order_by(*columns).limit(_PAGE_OF_SMALL)
+        last = WindowKey("", "", "")
+        while page := self._all(query.where(tuple_(*columns) > tuple_(*last))):
+            last = WindowKey(*page[-1])
+            yield [WindowKey(*row) for row in page]
 
     def count_decisions(self, since: datetime | None = None) -> dict[tuple[str, str], int]:
         """Return how many decisions there are, by rule and reason."""
@@ -306,11 +315,6 @@ class Reader:
             query = query.where(decisions.c.event.in_(of_these))
         rows = self._all(query.group_by(decisions.c.rule, decisions.c.reason))
         return {(row.rule, row.reason): row.made for row in rows}
-
-    def windows_with(self, text: str) -> list[WindowKey]:
-        """Return the windows whose key contains a text, in whatever case."""
-        query = select(windows.c.rule, windows.c.stage, windows.c.key).where(_contains(windows.c.key, text))
-        return [WindowKey(row.rule, row.stage, row.key) for row in self._all(query)]
 
     def messages_with(self, text: str) -> list[tuple[str, str]]:
         """Return the messages that contain a text, in whatever case: each with the id of its event."""

@@ -7,8 +7,9 @@ of this booking its invoice.  It is over when `extent` does not change any more.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
+from typing import Any, Final
 
 from zennotify.core.model import Event
 from zennotify.zenoti import facts
@@ -18,6 +19,8 @@ from zennotify.zenoti.things import POINTERS, things_of
 
 #: The kinds of things that are one guest's.
 KINDS = POINTERS["guest"]
+#: What tells a person.
+_PERSON: Final = ("name", "first_name", "last_name", "email", "phone")
 
 
 class Bearing(Enum):
@@ -45,28 +48,37 @@ class Belongings:
         #: Whether anything names it as a guest's id, and not as a centre's or a service's.
         self.is_known = False
         self.has_fact = False
+        #: The guest's names, e-mail addresses and phone numbers, in lower case.
+        self.person: set[str] = set()
         self.things: set[Key] = set()
         #: The classes that the guest is remembered in.
         self.classes: set[Key] = set()
+        #: Those that name the guest themselves.
+        self._named: set[Key] = set()
         #: Those of which a fact says nothing else, so that they lead on to what names them.
         self._sure: set[Key] = set()
         #: Named by the guest's things, but another's.
         self._others: set[Key] = set()
+        #: Named by another guest's things or events, too: nobody can say whose they are, and so they stay.
+        self._shared: set[Key] = set()
 
     @property
-    def extent(self) -> tuple[int, int, int]:
+    def extent(self) -> tuple[int, ...]:
         """How much has been learned; it changes with all that makes another reading worth while."""
-        return len(self.things), len(self._sure), len(self._others)
+        return tuple(map(len, (self._named, self._others, self._shared, self._sure, self.things)))
 
     def wanted(self) -> Wanted:
         """Return the ids that facts and events are to be searched for."""
-        return Wanted({key.partition(" ")[2] for key in (self.guest, *self.things)})
+        # A shared thing leads to the others' things.
+        return Wanted({key.partition(" ")[2] for key in (self.guest, *self.things, *self._shared)})
 
     def read_fact(self, key: Key, kept: str) -> None:
         """Learn from a fact whose thing is the guest's, or which names such a thing."""
         kind = key.partition(" ")[0]
         if key == self.guest:
             self.is_known = self.has_fact = True
+            for lesson in facts.read(kept):
+                self._meet(lesson.values)
         elif kind == "session":
             if any(self.guest in lesson.values for lesson in facts.read(kept)):
                 self.is_known = True
@@ -79,12 +91,21 @@ class Belongings:
         tied = {pointers[kind] for kind in KINDS if kind in pointers}
         if owner == self.guest:
             self.is_known = True
+            self._named.add(key)
+            self._others.discard(key)
+            self._shared.discard(key)
         elif owner is not None:
-            if key in self.things:
-                self.things.discard(key)
+            if self._is_near({key, *tied}):
                 self._others.add(key)
+                self._share(tied)
+                self._leave({key})
             return
-        elif key not in self.things and not tied & self._sure:
+        elif key in self._shared or (key not in self.things and not tied & self._sure):
+            return
+        elif tied & (
+            self._others | self._shared
+        ):  # the booking of an invoice has changed hands, or was paid together with another's
+            self._share({key})
             return
         self._sure.add(key)
         self._add({key, *tied})
@@ -94,18 +115,27 @@ class Belongings:
         things = things_of(event)
         keys = facts.keys_of(things)
         owner = keys.get("guest")
-        its = {keys[kind] for kind in KINDS if kind in keys}
+        its = [keys[kind] for kind in KINDS if kind in keys]
         if owner == self.guest:
             self.is_known = True
+            self._meet(things["guest"])
             self._add(its)
             return Bearing.PERSONAL
         # A number may be anything: it counts only as the guest's id.
         if not self.mention.id.isdecimal() and self.mention.in_value(event.data):
             return Bearing.PERSONAL
-        if owner is not None or not its & self.things:
+        if owner is not None:
+            if self._is_near(its):
+                self._share(its)
+            return Bearing.NONE
+        # Messages are about the guest of the first thing that has one: see names.py.
+        if next((key for key in its if key in self.things or key in self._others), None) not in self.things:
             return Bearing.NONE
         self._add(its)
-        return Bearing.PERSONAL if things.get("guest") else Bearing.ABOUT_THINGS
+        if not things.get("guest"):
+            return Bearing.ABOUT_THINGS
+        self._meet(things["guest"])
+        return Bearing.PERSONAL
 
     def is_in_text(self, text: bytes) -> bool:
         """Return whether a body that nobody could read names the guest or one of the guest's things."""
@@ -114,8 +144,36 @@ class Belongings:
         ids = {key.partition(" ")[2] for key in (self.guest, *self.things)}
         return any(Mention(id_).in_body(text) for id_ in ids if not id_.isdecimal())
 
-    def _add(self, keys: set[Key]) -> None:
-        self.things |= keys - self._others
+    def is_in_window(self, key: str) -> bool:
+        """Return whether a part of a window's key is the guest's id, name, e-mail address or phone number."""
+        # A number may be a class or a day as well.
+        wanted = self.person if self.mention.id.isdecimal() else self.person | {self.mention.id}
+        parts = json.loads(key) if key.startswith("[[") else ()  # a long one is kept as its hash
+        return any(text.strip().lower() in wanted for part in parts for text in part)
+
+    def _meet(self, said: Mapping[str, Any]) -> None:
+        """Remember what is said of the guest's person."""
+        texts = [said[field] for field in _PERSON if isinstance(said.get(field), str)]
+        # Rules also read the number without its country code.
+        texts += [text.partition(" ")[2] for text in texts if text.startswith("+")]
+        self.person |= {text.strip().lower() for text in texts} - {""}
+
+    def _add(self, keys: Iterable[Key]) -> None:
+        self.things |= set(keys) - self._others - self._shared
+
+    def _share(self, keys: Iterable[Key]) -> None:
+        """Note that another guest has these, too; what names our guest itself is ours all the same."""
+        shared = set(keys) - self._named - self._others
+        self._shared |= shared
+        self._leave(shared)
+
+    def _is_near(self, keys: Iterable[Key]) -> bool:
+        """Return whether one of these was taken for the guest's: of all others' things nothing needs to be known."""
+        return any(key in self.things or key in self._shared for key in keys)
+
+    def _leave(self, keys: set[Key]) -> None:
+        self.things -= keys
+        self._sure -= keys
 
 
 def fact_without(guest: Key, key: Key, kept: str) -> str | None:
