@@ -105,5 +105,6 @@ def _seconds_an_event(rules: RuleSet, events: list[Event]) -> float:
     began = perf_counter()
     for number in range(_EVENTS_A_ROUND):
         event = events[number % len(events)]
-        conclude(examine(event, Names(event), rules), {}, _NOW)
+        names = Names(event)
+        conclude(examine(event, names, rules), names, rules, {}, _NOW)
     return (perf_counter() - began) / _EVENTS_A_ROUND
