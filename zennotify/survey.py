@@ -16,7 +16,7 @@ from typing import Any, Final
 from zennotify.core.model import Event, Reason
 from zennotify.core.path import EVERY, Path, Step
 from zennotify.core.rule import Rule, RuleSet
-from zennotify.rulefile.uses import UsedField
+from zennotify.rulefile.used import UsedField
 from zennotify.spelling import did_you_mean
 from zennotify.zenoti import offset
 from zennotify.zenoti.catalog import EVENT_TYPES

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes import make_event
 from zennotify.core.model import Event, Form, Zone
 from zennotify.rulefile import Sources, compile_rules
-from zennotify.rulefile.uses import used_fields
+from zennotify.rulefile.used import used_fields
 from zennotify.survey import Finding, Kind, Survey
 from zennotify.zenoti.catalog import EVENT_TYPES
 from zennotify.zenoti.memory import Memory

@@ -33,7 +33,7 @@ from zennotify.core.model import Event
 from zennotify.core.notify import Directory
 from zennotify.core.rule import RuleSet
 from zennotify.errors import ConfigError
-from zennotify.rulefile.uses import UsedField, used_fields
+from zennotify.rulefile.used import UsedField, used_fields
 from zennotify.store.rows import KeptEvent
 from zennotify.survey import Center, Finding, Survey
 from zennotify.zenoti.event import Reading, reopen

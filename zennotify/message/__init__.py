@@ -1,6 +1,14 @@
 """Templates and expressions: what a rule asks of an event, and what a message says.
 
 The only importer of Jinja, markdown-it and Babel.
+
+::
+
+    templates  expression            what is compiled; fallback: what needs no template
+      check                          what may stand in it        problem, spell: how that is said
+      uses  ways  compared  wants    which paths it uses, for the checks of rulefile/ and for look-ups
+      sandbox  generator  limits     how it runs, bounded        filters, moments, missing: on what
+      template  forms                a message, for chat, e-mail, SMS or JSON
 """
 
 from zennotify.message.expression import compile_expression, compile_recipient, expression_uses

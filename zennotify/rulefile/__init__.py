@@ -1,6 +1,19 @@
 """What do the rule files, templates and centres mean?  Files -> Sources -> compiled rules, or every error at once.
 
 Called by cli and app.  Sources can be kept in the store and compiled again without the files.
+
+::
+
+    sources -> compile -> onerule    entry     what can stand in a rule
+                                     clauses   paths, operators, regexes
+                                     roles     where a rule tells nobody
+                                     shared    what all rules of a set share
+                                     examine   holds the rule against the catalog:
+                                       findings   what is wrong, and how sure it is
+                                       scope      which events it can meet, and what they carry
+                                       meant      what was probably meant instead
+                                       words      what can never be equal
+    used                             which fields a rule uses, for doctor
 """
 
 from zennotify.rulefile.compile import CompiledRules, compile_rules
