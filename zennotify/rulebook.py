@@ -26,6 +26,7 @@ from zennotify.errors import ConfigError, MessageError, Problem, StoreError, pla
 from zennotify.message import fallback
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
+from zennotify.recent import RecentFacts
 from zennotify.rulefile import CompiledRules, Sources, compile_rules, read_sources
 from zennotify.store import Reader, Writer
 from zennotify.store.rows import Claimed
@@ -97,6 +98,7 @@ class Rulebook:
         self._surroundings = surroundings
         self._writer = writer
         self._reader = reader
+        self._facts = RecentFacts(reader.facts, clock)
         self._clock = clock
         self._metrics = metrics
         self._ops = ops
@@ -168,7 +170,7 @@ class Rulebook:
         short_id = claimed.id[:SHORT_ID]
         # The centres as they are called now, and names that have arrived since the event was decided.
         centers = self._compiled.rules.directory.centers if self._compiled else NOT_LISTED
-        memory = Memory(self._reader.facts, reading.class_times, centers)
+        memory = Memory(self._facts.read, reading.class_times, centers)
         known = Names(event, memory.recall, centers=centers)
         extra = {"held_back": claimed.held_back, "now": self._clock.now(), "rule": {"id": claimed.rule}}
         names = MessageNames(known, extra)

@@ -32,7 +32,6 @@ _WRITE_PRAGMAS = (
     f"PRAGMA busy_timeout={_PATIENCE}",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA secure_delete=ON",  # what is deleted is overwritten, and not only marked as free
-    "PRAGMA cache_size=-8192",  # KiB; the inner pages of a million facts do not fit into the usual 2 MB
 )
 
 
