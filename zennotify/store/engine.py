@@ -78,7 +78,8 @@ def read_engine(url: str) -> Engine:
     engine = create_engine(
         "sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, hide_parameters=True
     )
-    _begin_with(engine, "BEGIN", (f"PRAGMA busy_timeout={_PATIENCE}",))
+    # Each reader keeps pages of its own (KiB); they look at a few rows, or at all of them once.
+    _begin_with(engine, "BEGIN", (f"PRAGMA busy_timeout={_PATIENCE}", "PRAGMA cache_size=-512"))
     return engine
 
 
