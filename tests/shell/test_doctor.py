@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.fakes import START
+from tests.stored import add_events
 from zennotify import yamlfile
 from zennotify.cli import main
 from zennotify.store import Store
@@ -42,20 +43,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("rules").mkdir()
     Path("rules/a.yaml").write_text(RULES)
     store = Store.open(f"sqlite:///{tmp_path / 'zennotify.db'}")
-    new = [
-        NewEvent(
-            id=f"{number:032x}",
-            event_id=f"e-{number}",
-            type=event_type,
-            center=None,
-            at=None,
-            received_at=START,
-            fingerprint=f"{number:032x}",
-            body=json.dumps({"event_id": f"e-{number}", "event_type": event_type, "data": data}).encode(),
-        )
-        for number, (event_type, data) in enumerate(EVENTS, 1)
-    ]
-    store.write(Transaction.add_events, new)
+    add_events(store, EVENTS)
     decisions = [NewDecision(event=1, place=0, rule="booked", reason="notified", detail="")]
     store.write(Transaction.add_decisions, decisions)
     store.write(Transaction.save_facts, '{"center c-3":[[1,"e",{"name":"Redmond"}]]}', START)

@@ -13,12 +13,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.fakes import START
+from tests.stored import add_events
 from zennotify.cli import main
 from zennotify.config import Address
 from zennotify.core.once import Window, WindowKey
 from zennotify.errors import ControlError
 from zennotify.store import Store, open_reader
-from zennotify.store.rows import NewDelivery, NewEvent, Quarantined
+from zennotify.store.rows import NewDelivery, Quarantined
 from zennotify.store.transaction import Transaction
 from zennotify.web.control_server import ControlServer
 
@@ -37,30 +38,13 @@ FACTS = {
 NOTHING = "nothing is known of a guest with this id: there is nothing to erase\n"
 
 
-def body(number: int, event_type: str, data: dict[str, Any]) -> bytes:
-    return json.dumps({"event_id": f"e-{number}", "event_type": event_type, "data": data}).encode()
-
-
-def add_events(store: Store, told: list[tuple[str, dict[str, Any]]]) -> None:
-    new = [
-        NewEvent(
-            id=f"{number:032x}",
-            event_id=f"e-{number}",
-            type=event_type,
-            center=None,
-            at=None,
-            received_at=START,
-            fingerprint=f"{number:032x}",
-            body=body(number, event_type, data),
-        )
-        for number, (event_type, data) in enumerate(told, 1)
-    ]
-    store.write(Transaction.add_events, new)
+def add_decided(store: Store, told: list[tuple[str, dict[str, Any]]]) -> None:
+    add_events(store, told)
     store.write(Transaction.finish_events, [(number, None) for number in range(1, len(told) + 1)], None)
 
 
 def fill(store: Store) -> None:
-    add_events(store, EVENTS)
+    add_decided(store, EVENTS)
     store.write(
         Transaction.save_facts, json.dumps({key: json.loads(kept) for key, kept in FACTS.items()}), START
     )
@@ -178,7 +162,7 @@ def test_another_guest_keeps_what_an_invoice_shares(folder: Path) -> None:
         ("AppointmentGroup.Created", booked("g-2", "bob")),
         ("AppointmentGroup.Status", {"appointment_group_id": "g-2", "invoice_id": "i"}),
     ]
-    add_events(store, told)
+    add_decided(store, told)
     facts = {
         "group g-1": '[[1,"e",{"guest":"ann","invoice":"i"}]]',
         "group g-2": '[[1,"e",{"guest":"bob","invoice":"i"}]]',
@@ -220,7 +204,7 @@ def test_an_id_that_may_be_a_word_or_a_number_erases_nothing_of_others(
         ("Guest.Created", {"id": guest, "personal_info": {"mobile_phone": {"phone_code": 1, "number": "2065550188"}}}),
         ("Guest.Created", {"id": "mia", "personal_info": {"first_name": "Abc test"}}),
     ]  # fmt: skip
-    add_events(store, told)
+    add_decided(store, told)
     owed = NewDelivery(
         event=2, rule="r", channel="desk", rule_set="h", created=START, due=START, title="T", message="test: 12 places"
     )  # fmt: skip

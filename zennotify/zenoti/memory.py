@@ -90,10 +90,7 @@ class Memory:
     def learn(self, event: Event, things: Things, keys: Mapping[str, Key], at: int | None) -> None:
         """Learn what an event teaches of its things; `at` is its time in microseconds since 1970."""
         for key, lesson in facts.teaches(event, things, keys, at):
-            known = self._known.get(key)
-            self._known[key] = facts.learn(known, lesson) if known else [lesson]
-            self._values.pop(key, None)
-            self.changed.add(key)
+            self._add(key, lesson)
 
     def teach(self, lessons: Mapping[Key, Lesson]) -> None:
         """Learn what was found elsewhere."""
