@@ -43,9 +43,9 @@ lock: $(VENV)/dev ## Pin the newest allowed versions in requirements*.lock
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-system-parts: ## Install with apt what some tests need: PostgreSQL and systemd-analyze (as root)
+system-parts: ## Install with apt what some tests need: PostgreSQL, Chromium and systemd-analyze (as root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql systemd python3-venv
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql chromium fonts-dejavu-core systemd python3-venv
 
 clean: ## Remove the virtual environment and the example's store
 	rm -rf $(VENV) zennotify.db*
