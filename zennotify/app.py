@@ -23,7 +23,7 @@ from zennotify import __version__, systemd
 from zennotify.channel import Channel, close_all, guest_address, is_for_guests, medium_of, open_channel
 from zennotify.clock import Clock
 from zennotify.config import Address, Config
-from zennotify.core.model import Form, Names, Result, Zone
+from zennotify.core.model import Form, Label, Names, Result, Zone
 from zennotify.core.notify import GuestChannel
 from zennotify.decider import Decider
 from zennotify.enquiry import Enquiry
@@ -147,7 +147,7 @@ class App:
         self._ways = {way.name: way for way in ways}
         self.metrics = Metrics()
         forms = {way.name: way.channel.form for way in ways}
-        told = {name: forms[name] for name in config.ops}
+        told = {name: (self._ways[name].channel.form, self._ways[name].channel.room) for name in config.ops}
 
         def wake(names: set[str]) -> None:
             self.outbox.wake(names)  # made below: it needs the rulebook, which needs ops
@@ -410,8 +410,10 @@ def send_text(way: Way, text: str) -> Result:
     """Send one message of plain words through a channel, now; blocks."""
     if way.towards is not None:
         raise ControlError(f"the recipient of channel {way.name} comes from an event; there is none here")
-    message = notice(way.channel.form, title="[TEST] zennotify", text=text, short_id="test")
-    return way.channel.send(message, delivery_id="test")
+    message = notice(
+        way.channel.form, title="[TEST] zennotify", text=text, short_id="test", room=way.channel.room
+    )
+    return way.channel.send(message, Label("test"))
 
 
 def _nothing(_transaction: Transaction) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from zennotify.clock import Clock
-from zennotify.core.model import Form
+from zennotify.core.model import Form, Room
 from zennotify.core.once import Once, WindowKey, pass_once
 from zennotify.message import notice
 from zennotify.store import Rank, Writer
@@ -38,7 +38,11 @@ class Ops:
     """The way to the owners."""
 
     def __init__(
-        self, writer: Writer, clock: Clock, channels: Mapping[str, Form], wake: Callable[[set[str]], None]
+        self,
+        writer: Writer,
+        clock: Clock,
+        channels: Mapping[str, tuple[Form, Room]],
+        wake: Callable[[set[str]], None],
     ) -> None:
         self._clock = clock
         self._channels = channels
@@ -65,12 +69,12 @@ class Ops:
             key = keys[trouble.kind]
             passes, held, windows[key] = pass_once(_ONCE, windows.get(key), trouble.now)
             if passes:
-                told = [(name, form) for name, form in self._channels.items() if name != trouble.but_not_by]
+                told = [(name, way) for name, way in self._channels.items() if name != trouble.but_not_by]
                 numbers = count(transaction.next_number(trouble.now))
                 transaction.add_deliveries(
                     [
-                        self._delivery(trouble, held, name, form, delivery_id(number))
-                        for number, (name, form) in zip(numbers, told, strict=False)
+                        self._delivery(trouble, held, name, *way, delivery_id(number))
+                        for number, (name, way) in zip(numbers, told, strict=False)
                     ]
                 )
         transaction.save_windows(windows)
@@ -84,10 +88,16 @@ class Ops:
         """Forget them: the trouble will come again, and the store has more important things to do."""
         self._waiting -= {trouble.kind for trouble in troubles}
 
-    def _delivery(self, trouble: _Trouble, held: int, channel: str, form: Form, delivery: str) -> NewDelivery:
+    def _delivery(
+        self, trouble: _Trouble, held: int, channel: str, form: Form, room: Room, delivery: str
+    ) -> NewDelivery:
         again = f"\n\nIt happened {held} more times since the last message about it." if held else ""
         message = notice(
-            form, title=f"zennotify: {trouble.title}", text=trouble.text + again, short_id=delivery[:8]
+            form,
+            title=f"zennotify: {trouble.title}",
+            text=trouble.text + again,
+            short_id=delivery[:8],
+            room=room,
         )
         return NewDelivery(
             event=None,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from zennotify.clock import Clock
 from zennotify.core.center import NOT_LISTED
-from zennotify.core.model import Form, Message
+from zennotify.core.model import Form, Message, Room
 from zennotify.core.notify import GuestChannel
 from zennotify.core.rule import RuleSet
 from zennotify.enquiry import Enquiry
@@ -162,7 +162,7 @@ class Rulebook:
 
     # --- messages (in the channels' threads) --------------------------------------------------------------
 
-    def render(self, claimed: Claimed, form: Form) -> Message:
+    def render(self, claimed: Claimed, form: Form, room: Room) -> Message:
         """Write a delivery's message by the rules that decided it; when its template fails, a plain one."""
         assert claimed.event is not None, "what a window leads to has its text from the start"  # noqa: S101
         kept, reading = claimed.event, self._surroundings.reading
@@ -180,7 +180,7 @@ class Rulebook:
             names["rule"] = {"id": rule.id, "description": rule.description}
             if self._enquiry is not None:
                 names["unknown_because"] = self._enquiry.fill(known, memory, message.wants)
-            return message.render(form, names, short_id=short_id)
+            return message.render(form, names, short_id=short_id, room=room)
         except StoreError:  # it is written when the store is back
             raise
         except Exception as error:  # whatever it was, the message must not be lost
@@ -197,6 +197,7 @@ class Rulebook:
                 form,
                 names,
                 short_id=short_id,
+                room=room,
                 problem=problem,
                 title=title,
                 time_zone=self._surroundings.time_zone,

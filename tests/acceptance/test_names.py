@@ -14,7 +14,7 @@ from tests.zenoti_api import HANGS, LOGIN_PAGE, ZenotiServer, guest, session, to
 from zennotify.app import open_ways
 from zennotify.cli.demo import harmless
 from zennotify.cli.project import load_project
-from zennotify.core.model import Form, Message, Outcome
+from zennotify.core.model import Form, Label, Message, Outcome
 
 RULES = """
 rules:
@@ -317,5 +317,5 @@ def test_the_demo_writes_to_no_guest(tmp_path: Path) -> None:
     [way] = (way for way in open_ways(config, printed.append) if way.towards is not None)
     assert way.towards is not None
     message = Message(title="T", body="<p>Dear Ann</p>", form=Form.EMAIL)
-    assert way.towards("ann@example.com").send(message, delivery_id="d").outcome is Outcome.SENT
+    assert way.towards("ann@example.com").send(message, Label("d")).outcome is Outcome.SENT
     assert "guest-mail → ann@example.com" in printed[0]

@@ -19,7 +19,7 @@ from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 
 from tests.sinks import PATIENCE, Answer, How, HttpSink, self_signed
 from zennotify.channel import Channel, close_all, egress, open_channel
-from zennotify.core.model import Form, Message, Outcome, Result
+from zennotify.core.model import Form, Label, Message, Outcome, Result
 
 SOON = timedelta(seconds=0.3)
 ENOUGH = timedelta(seconds=10)
@@ -41,7 +41,7 @@ def message(text: str = "Abc Test missed Yoga") -> Message:
 
 
 def send(url: str, timeout: timedelta = ENOUGH) -> Result:
-    return channel(url, timeout).send(message(), delivery_id="d1")
+    return channel(url, timeout).send(message(), Label("d1"))
 
 
 def test_a_message_arrives_as_json(sink: HttpSink) -> None:
@@ -59,19 +59,19 @@ def test_a_message_arrives_as_json(sink: HttpSink) -> None:
 
 def test_text_goes_out_unchanged(sink: HttpSink) -> None:
     text = "**no** <markup>\n & _it_ \\* 10:00 –  «é» 😀"
-    channel(sink.url()).send(message(text), delivery_id="d1")
+    channel(sink.url()).send(message(text), Label("d1"))
     assert sink.received[0].json["message"] == text
 
 
 def test_a_message_of_a_title_only_is_sent(sink: HttpSink) -> None:
     only = Message(title="No-show", body="", form=Form.JSON)
-    assert channel(sink.url()).send(only, delivery_id="d1").outcome is Outcome.SENT
+    assert channel(sink.url()).send(only, Label("d1")).outcome is Outcome.SENT
     assert sink.received[0].json["message"] == "No-show"
 
 
 def test_an_empty_message_is_permanent_and_reaches_nobody(sink: HttpSink) -> None:
     nothing = Message(title="", body="", form=Form.JSON)
-    assert channel(sink.url()).send(nothing, delivery_id="d1").outcome is Outcome.PERMANENT
+    assert channel(sink.url()).send(nothing, Label("d1")).outcome is Outcome.PERMANENT
     assert sink.received == []
 
 
@@ -79,7 +79,7 @@ def test_an_empty_message_is_permanent_and_reaches_nobody(sink: HttpSink) -> Non
 def test_each_try_carries_the_delivery_s_id(sink: HttpSink, scheme: str) -> None:
     hook = channel(sink.url(scheme=scheme))
     sink.answer(Answer(503), Answer(200))
-    assert [hook.send(message(), delivery_id=i).outcome for i in ("d1", "d1", "d2")] == [
+    assert [hook.send(message(), Label(i)).outcome for i in ("d1", "d1", "d2")] == [
         Outcome.TEMPORARY,
         Outcome.SENT,
         Outcome.SENT,
@@ -144,9 +144,9 @@ def test_a_peer_without_an_end_is_cut_at_the_cap(sink: HttpSink) -> None:
         Answer(how=How.ENDLESS_BODY), Answer(how=How.ENDLESS_HEADERS), Answer(500, how=How.ENDLESS_BODY)
     )
     hook = channel(sink.url())
-    outcomes = [hook.send(message(), delivery_id="d1").outcome for _ in range(3)]
+    outcomes = [hook.send(message(), Label("d1")).outcome for _ in range(3)]
     assert outcomes == [Outcome.SENT, Outcome.UNKNOWN, Outcome.TEMPORARY]
-    assert hook.send(message(), delivery_id="d1").outcome is Outcome.TEMPORARY
+    assert hook.send(message(), Label("d1")).outcome is Outcome.TEMPORARY
 
 
 def test_a_refusal_counts_even_when_its_body_drips(sink: HttpSink) -> None:
@@ -230,7 +230,7 @@ def test_a_name_that_leads_to_a_metadata_address_is_blocked(monkeypatch: pytest.
 def test_connections_are_kept_and_shared_by_threads(sink: HttpSink) -> None:
     hook = channel(sink.url())
     with ThreadPoolExecutor(4) as threads:
-        results = list(threads.map(lambda n: hook.send(message(str(n)), delivery_id=str(n)), range(200)))
+        results = list(threads.map(lambda n: hook.send(message(str(n)), Label(str(n))), range(200)))
     assert {result.outcome for result in results} == {Outcome.SENT}
     assert sorted(int(got.json["message"]) for got in sink.received) == list(range(200))
     assert all(got.json["message"] == got.headers["X-Zennotify-Delivery"] for got in sink.received)
@@ -241,7 +241,7 @@ def test_a_connection_that_the_peer_closed_while_idle_loses_and_doubles_nothing(
     hook = channel(sink.url())
     sink.answer(Answer(how=How.THEN_CLOSE))
     for _ in range(20):
-        assert hook.send(message(), delivery_id="d1").outcome is Outcome.SENT
+        assert hook.send(message(), Label("d1")).outcome is Outcome.SENT
         sink.wait_until_closed()
     assert len(sink.received) == 20
 
@@ -249,7 +249,7 @@ def test_a_connection_that_the_peer_closed_while_idle_loses_and_doubles_nothing(
 def test_a_message_that_meets_the_closing_is_sent_or_unknown_and_never_repeated(sink: HttpSink) -> None:
     hook = channel(sink.url())
     sink.answer(Answer(how=How.THEN_CLOSE))
-    outcomes = {str(n): hook.send(message(str(n)), delivery_id="d1").outcome for n in range(50)}
+    outcomes = {str(n): hook.send(message(str(n)), Label("d1")).outcome for n in range(50)}
     arrived = [got.json["message"] for got in sink.received]
     assert set(outcomes.values()) <= {Outcome.SENT, Outcome.UNKNOWN, Outcome.TEMPORARY}
     assert len(arrived) == len(set(arrived))
@@ -261,19 +261,19 @@ def test_a_connection_is_not_used_after_seconds_of_idleness(
     sink: HttpSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = channel(sink.url())
-    hook.send(message(), delivery_id="d1")
-    hook.send(message(), delivery_id="d1")
+    hook.send(message(), Label("d1"))
+    hook.send(message(), Label("d1"))
     assert sink.connections == 1
     monkeypatch.setattr(egress, "_LONGEST_IDLE", 0.0)
-    hook.send(message(), delivery_id="d1")
+    hook.send(message(), Label("d1"))
     assert [got.connection for got in sink.received] == [1, 1, 2]
 
 
 def test_a_kept_connection_that_closes_on_our_request_is_unknown_and_not_repeated(sink: HttpSink) -> None:
     hook = channel(sink.url())
     sink.answer(Answer(), Answer(how=How.CLOSE))
-    assert hook.send(message(), delivery_id="d1").outcome is Outcome.SENT
-    assert hook.send(message(), delivery_id="d1").outcome is Outcome.UNKNOWN
+    assert hook.send(message(), Label("d1")).outcome is Outcome.SENT
+    assert hook.send(message(), Label("d1")).outcome is Outcome.UNKNOWN
     assert len(sink.received) == 2
 
 
@@ -283,7 +283,7 @@ def test_a_request_that_could_not_be_written_is_temporary() -> None:
         thread = threading.Thread(target=_reset_first, args=(server,))
         thread.start()
         hook = channel(f"json://127.0.0.1:{server.getsockname()[1]}/")
-        result = hook.send(message("x" * 50_000_000), delivery_id="d1")
+        result = hook.send(message("x" * 50_000_000), Label("d1"))
         thread.join()
     assert result.outcome is Outcome.TEMPORARY
     assert "could not be reached" in result.detail or "before the message was sent" in result.detail
@@ -321,7 +321,7 @@ def test_a_certificate_of_one_s_own_authority_is_good(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with HttpSink(tls) as sink:
         hook = channel(sink.url(scheme="jsons"))
-        assert [hook.send(message(), delivery_id="d1").outcome for _ in range(3)] == [Outcome.SENT] * 3
+        assert [hook.send(message(), Label("d1")).outcome for _ in range(3)] == [Outcome.SENT] * 3
         assert sink.connections == 1
 
 
@@ -402,7 +402,7 @@ def test_a_channel_does_not_show_its_url(sink: HttpSink) -> None:
 
 async def test_a_channel_may_be_used_beside_an_event_loop(sink: HttpSink) -> None:
     hook = channel(sink.url())
-    sent = [asyncio.to_thread(hook.send, message(), delivery_id=str(n)) for n in range(5)]
+    sent = [asyncio.to_thread(hook.send, message(), Label(str(n))) for n in range(5)]
     assert {result.outcome for result in await asyncio.gather(*sent)} == {Outcome.SENT}
 
 

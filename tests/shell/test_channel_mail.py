@@ -16,7 +16,7 @@ import pytest
 
 from tests.sinks import DROP, HANG, PATIENCE, SmtpSink, self_signed
 from zennotify.channel import Channel, open_channel
-from zennotify.core.model import Form, Message, Outcome, Result
+from zennotify.core.model import Form, Label, Message, Outcome, Result
 
 SOON = timedelta(seconds=0.3)
 ENOUGH = timedelta(seconds=10)
@@ -38,7 +38,7 @@ def message(body: str = "<h1>Abc Test</h1><p>missed <b>Yoga</b></p>", title: str
 
 
 def send(url: str, timeout: timedelta = ENOUGH) -> Result:
-    return channel(url, timeout).send(message(), delivery_id="d1")
+    return channel(url, timeout).send(message(), Label("d1"))
 
 
 def test_a_mail_arrives_as_html_with_a_text_part(sink: SmtpSink) -> None:
@@ -57,7 +57,7 @@ def test_each_try_has_the_same_message_id_and_each_delivery_its_own(sink: SmtpSi
     manager = channel(sink.url())
     sink.reply("DATA", "451 try again", "250 OK")
     for delivery in ("d1", "d1", "d2"):
-        manager.send(message(), delivery_id=delivery)
+        manager.send(message(), Label(delivery))
     found = [got.message.get_all("Message-ID") for got in sink.received]
     assert found == [
         ["<d1.zennotify@example.com>"],
@@ -68,13 +68,13 @@ def test_each_try_has_the_same_message_id_and_each_delivery_its_own(sink: SmtpSi
 
 def test_a_markdown_message_becomes_html(sink: SmtpSink) -> None:
     markdown = Message(title="No-show", body="**Abc** missed *Yoga*", form=Form.CHAT)
-    channel(sink.url()).send(markdown, delivery_id="d1")
+    channel(sink.url()).send(markdown, Label("d1"))
     assert "<strong>Abc</strong> missed <em>Yoga</em>" in sink.received[0].part("html")
 
 
 def test_a_title_cannot_add_a_header(sink: SmtpSink) -> None:
     title = "No-show\r\nBcc: evil@example.com\x85X-Evil: 1\u2028Y: 2"
-    assert channel(sink.url()).send(message(title=title), delivery_id="d1").outcome is Outcome.SENT
+    assert channel(sink.url()).send(message(title=title), Label("d1")).outcome is Outcome.SENT
     (got,) = sink.received
     assert got.recipients == (MANAGER,)
     assert got.message["Subject"] == "No-show Bcc: evil@example.com X-Evil: 1 Y: 2"
@@ -84,7 +84,7 @@ def test_a_title_cannot_add_a_header(sink: SmtpSink) -> None:
 
 def test_words_of_any_language_arrive(sink: SmtpSink) -> None:
     body = "<p>Zoë – «été» 東京 😀</p>\n.\n<p>after a dot</p>" + "x" * 3000
-    channel(sink.url()).send(message(body, "Zoë 😀"), delivery_id="d1")
+    channel(sink.url()).send(message(body, "Zoë 😀"), Label("d1"))
     (got,) = sink.received
     assert got.message["Subject"] == "Zoë 😀"
     assert got.part("html") == body
@@ -95,7 +95,7 @@ def test_a_recipient_may_stand_in_the_url(sink: SmtpSink) -> None:
     one = open_channel(
         "mail", url=sink.url(query=f"&to={MANAGER}"), to=None, form=None, timeout=ENOUGH, echo=print
     )
-    assert one.send(message(), delivery_id="d1").outcome is Outcome.SENT
+    assert one.send(message(), Label("d1")).outcome is Outcome.SENT
     assert sink.received[0].recipients == (MANAGER,)
 
 
@@ -122,7 +122,7 @@ def test_a_code_of_the_server_decides(
 def test_a_greylisted_mail_goes_out_on_the_second_try(sink: SmtpSink) -> None:
     sink.reply("RCPT", "450 later", "250 OK")
     manager = channel(sink.url())
-    outcomes = [manager.send(message(), delivery_id="d1").outcome for _ in range(2)]
+    outcomes = [manager.send(message(), Label("d1")).outcome for _ in range(2)]
     assert outcomes == [Outcome.TEMPORARY, Outcome.SENT]
     assert len(sink.received) == 1
 
@@ -235,7 +235,7 @@ def test_mail_goes_out_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         manager = channel(sink.url(scheme="mailtos", query=f"&mode={mode}"))
         contexts = import_module("zennotify.channel.mail")._context
         contexts.cache_clear()
-        outcomes = [manager.send(message(), delivery_id="d1").outcome for _ in range(2)]
+        outcomes = [manager.send(message(), Label("d1")).outcome for _ in range(2)]
         contexts.cache_clear()
         assert len(sink.received) == 2
     assert outcomes == [Outcome.SENT] * 2
@@ -259,9 +259,7 @@ def test_a_server_without_tls_is_not_used_in_the_clear(sink: SmtpSink) -> None:
 def test_threads_send_side_by_side(sink: SmtpSink) -> None:
     manager = channel(sink.url())
     with ThreadPoolExecutor(4) as threads:
-        results = list(
-            threads.map(lambda n: manager.send(message(f"<p>{n}</p>"), delivery_id=f"d{n}"), range(40))
-        )
+        results = list(threads.map(lambda n: manager.send(message(f"<p>{n}</p>"), Label(f"d{n}")), range(40)))
     assert {result.outcome for result in results} == {Outcome.SENT}
     for got in sink.received:
         assert got.message["Message-ID"] == f"<d{got.part('plain')}.zennotify@example.com>"

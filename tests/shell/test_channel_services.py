@@ -13,7 +13,7 @@ import requests
 
 from tests.sinks import Answer, HttpSink, Received
 from zennotify.channel import Channel, close_all, open_channel
-from zennotify.core.model import Form, Message, Outcome
+from zennotify.core.model import Form, Label, Message, Outcome
 
 SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 SLACK_BOT = "slack://xoxb-1234-1234-abcdefghij/#desk"
@@ -66,7 +66,7 @@ def attachment(got: Received) -> dict[str, Any]:
 
 def test_a_chat_message_reaches_slack_as_slack_writes_it(world: Elsewhere) -> None:
     body = "**Abc Test** missed *Yoga*\n\n- [Invoice](https://example.com/1)\n- R\\&D \\<!channel\\> a\\_b\\_c 25\\.00"
-    assert channel(SLACK).send(chat(body, "Fee <due> & open"), delivery_id="d1").outcome is Outcome.SENT
+    assert channel(SLACK).send(chat(body, "Fee <due> & open"), Label("d1")).outcome is Outcome.SENT
     (got,) = world.received
     assert world.meant == ["https://hooks.slack.com"]
     assert got.path == "/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
@@ -77,10 +77,10 @@ def test_a_chat_message_reaches_slack_as_slack_writes_it(world: Elsewhere) -> No
 
 
 def test_no_picture_or_footer_tells_of_apprise(world: Elsewhere) -> None:
-    channel(SLACK).send(chat("text"), delivery_id="d1")
+    channel(SLACK).send(chat("text"), Label("d1"))
     assert set(world.received[0].json) == {"mrkdwn", "attachments"}
     assert set(attachment(world.received[0])) == {"title", "text", "color"}
-    channel(f"{SLACK}?footer=yes").send(chat("text"), delivery_id="d1")
+    channel(f"{SLACK}?footer=yes").send(chat("text"), Label("d1"))
     assert attachment(world.received[1])["footer"] == "zennotify"
 
 
@@ -125,14 +125,14 @@ def test_what_slack_says_is_understood(
     world: Elsewhere, url: str, answer: Answer, outcome: Outcome, detail: str
 ) -> None:
     world.answer(answer)
-    result = channel(url).send(chat("text"), delivery_id="d1")
+    result = channel(url).send(chat("text"), Label("d1"))
     assert (result.outcome, result.detail) == (outcome, detail)
     assert result.retry_after == (timedelta(seconds=30) if answer.headers else None)
 
 
 def test_many_messages_to_slack_do_not_wait_for_each_other(world: Elsewhere) -> None:
     desk = channel(SLACK)
-    outcomes = {desk.send(chat(str(n)), delivery_id="d1").outcome for n in range(20)}
+    outcomes = {desk.send(chat(str(n)), Label("d1")).outcome for n in range(20)}
     assert outcomes == {Outcome.SENT}
     assert world.received[-1].at - world.received[0].at < 10  # at Apprise's own pace it would be 23 s
     assert world.connections == 1
@@ -141,19 +141,19 @@ def test_many_messages_to_slack_do_not_wait_for_each_other(world: Elsewhere) -> 
 def test_an_sms_reaches_twilio_as_it_is(world: Elsewhere) -> None:
     world.answer(Answer(201, b'{"sid": "SM1", "status": "queued", "error_code": null}'))
     text = "No-show fee: Abc Test, 10:00 AM, *25.00* USD & <more>"
-    assert channel(TWILIO, PHONE).send(sms(text), delivery_id="d1").outcome is Outcome.SENT
+    assert channel(TWILIO, PHONE).send(sms(text), Label("d1")).outcome is Outcome.SENT
     assert world.meant == ["https://api.twilio.com"]
     assert world.received[0].form == {"Body": text, "From": "+12065550111", "To": PHONE}
 
 
 def test_a_chat_message_reaches_a_telephone_without_mark_up(world: Elsewhere) -> None:
-    channel(TWILIO, PHONE).send(chat("**Abc** missed [Yoga](https://example.com)", ""), delivery_id="d1")
+    channel(TWILIO, PHONE).send(chat("**Abc** missed [Yoga](https://example.com)", ""), Label("d1"))
     assert world.received[0].form["Body"] == "Abc missed Yoga (https://example.com)"
 
 
 def test_what_twilio_refuses_is_told_without_number_and_account(world: Elsewhere) -> None:
     world.answer(Answer(400, f'{{"code": 21211, "message": "The number {PHONE} of AC{"a" * 32}"}}'.encode()))
-    result = channel(TWILIO, PHONE).send(sms("text"), delivery_id="d1")
+    result = channel(TWILIO, PHONE).send(sms("text"), Label("d1"))
     assert result.outcome is Outcome.PERMANENT
     assert result.detail == 'HTTP 400: {"code": 21211, "message": "The number *** of ***"}'
 
@@ -176,7 +176,7 @@ def test_a_200_of_an_sms_service_is_read(
     world: Elsewhere, url: str, answer: object, outcome: Outcome
 ) -> None:
     world.answer(Answer(200, json.dumps(answer).encode()))
-    assert channel(url, PHONE).send(sms("text"), delivery_id="d1").outcome is outcome
+    assert channel(url, PHONE).send(sms("text"), Label("d1")).outcome is outcome
     assert "12065550100" in world.received[0].body.decode()
 
 
@@ -187,7 +187,7 @@ def test_discord_s_own_second_try_after_a_429_does_not_happen(world: Elsewhere) 
         )
     )
     hook = channel("discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js")
-    results = [hook.send(chat("text"), delivery_id="d1") for _ in range(2)]
+    results = [hook.send(chat("text"), Label("d1")) for _ in range(2)]
     assert [result.outcome for result in results] == [Outcome.TEMPORARY] * 2
     assert results[0].retry_after == timedelta(seconds=2.5)
     assert len(world.received) == 2
@@ -195,6 +195,6 @@ def test_discord_s_own_second_try_after_a_429_does_not_happen(world: Elsewhere) 
 
 def test_a_service_without_markdown_gets_words(world: Elsewhere) -> None:
     world.answer(Answer(200, b"{}"))
-    outcome = channel("ntfy://localhost/topic").send(chat("**Abc** R\\&D"), delivery_id="d1").outcome
+    outcome = channel("ntfy://localhost/topic").send(chat("**Abc** R\\&D"), Label("d1")).outcome
     assert outcome is Outcome.SENT
     assert world.received[0].json["message"] == "Abc R&D"

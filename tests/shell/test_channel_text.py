@@ -11,7 +11,7 @@ import pytest
 
 from zennotify.channel import open_channel
 from zennotify.channel.text import for_slack, from_html, plain
-from zennotify.core.model import Form, Message, Outcome
+from zennotify.core.model import Form, Label, Message, Outcome
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def shown(message: Message, form: Form | None = None) -> str:
     desk = open_channel(
         "front-desk", url="console://desk", to=None, form=form, timeout=timedelta(seconds=1), echo=out.append
     )
-    assert desk.send(message, delivery_id="d1").outcome is Outcome.SENT
+    assert desk.send(message, Label("d1")).outcome is Outcome.SENT
     (text,) = out
     return text
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.fakes import START, FakeClock
 from zennotify.channel import ChannelProblem
-from zennotify.core.model import Form, Message, Outcome, Result
+from zennotify.core.model import Form, Label, Message, Outcome, Result, Room
 from zennotify.errors import StoreUnavailable
 from zennotify.metrics import Metrics
 from zennotify.outbox import Outbox, Way
@@ -32,6 +32,7 @@ class ScriptedChannel:
     """A channel that says what it is told to, and knows when it was asked."""
 
     form = Form.CHAT
+    room = Room()
 
     def __init__(self, clock: FakeClock, *results: Result) -> None:
         self._clock = clock
@@ -47,7 +48,7 @@ class ScriptedChannel:
     def answer(self, result: Result) -> None:
         self._results = [result]
 
-    def send(self, message: Message, *, delivery_id: str) -> Result:
+    def send(self, message: Message, label: Label) -> Result:
         with self._lock:
             self.sent.append((self._clock.now(), message.body))
             result = self._results.pop(0) if len(self._results) > 1 else self._results[0]
@@ -83,7 +84,7 @@ class World:
         self._task = asyncio.create_task(self.outbox.run())
         return self.outbox
 
-    def render(self, claimed: Claimed, form: Form) -> Message:
+    def render(self, claimed: Claimed, form: Form, room: Room) -> Message:
         return Message(title="Title", body=f"text of {claimed.id}", form=form)
 
     async def owe(self, *numbers: int, channel: str = "desk") -> None:
@@ -279,8 +280,8 @@ async def test_an_expired_lease_is_claimed_again_without_a_restart(world: World)
 
 async def test_a_bug_in_a_channel_harms_its_delivery_only(world: World) -> None:
     class BrokenChannel(ScriptedChannel):
-        def send(self, message: Message, *, delivery_id: str) -> Result:
-            super().send(message, delivery_id=delivery_id)
+        def send(self, message: Message, label: Label) -> Result:
+            super().send(message, label)
             raise KeyError("Ann")
 
     broken, good = BrokenChannel(world.clock), ScriptedChannel(world.clock)
@@ -317,7 +318,7 @@ async def test_a_message_is_written_when_the_store_is_back(
     channel = ScriptedChannel(world.clock)
     away = [StoreUnavailable("away"), StoreUnavailable("away")]
 
-    def render(claimed: Claimed, form: Form) -> Message:
+    def render(claimed: Claimed, form: Form, room: Room) -> Message:
         if away:
             raise away.pop()
         return Message(title="Title", body="text", form=form)

@@ -33,7 +33,7 @@ from zennotify.channel.address import (
     scheme_of,
 )
 from zennotify.channel.console import ConsoleChannel
-from zennotify.core.model import Form, Message, Result
+from zennotify.core.model import Form, Label, Message, Result, Room
 
 __all__ = [
     "Channel",
@@ -58,7 +58,11 @@ class Channel(Protocol):
     def form(self) -> Form:
         """How its messages are written."""
 
-    def send(self, message: Message, *, delivery_id: str) -> Result:
+    @property
+    def room(self) -> Room:
+        """How much of a message it takes."""
+
+    def send(self, message: Message, label: Label) -> Result:
         """Send once, blocking, for about the channel's time-out at most; never raises; for any thread."""
 
 

@@ -20,7 +20,7 @@ from zennotify.channel.secrecy import Mask
 from zennotify.channel.services import SERVICES
 from zennotify.channel.text import for_service
 from zennotify.clock import SystemClock
-from zennotify.core.model import Form, Message, Result
+from zennotify.core.model import Form, Label, Message, Result, Room
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -38,6 +38,7 @@ class AppriseChannel:
     def __init__(self, name: str, *, url: str, to: str | None, form: Form, timeout: timedelta) -> None:
         self.name = name
         self.form = form
+        self.room = Room()
         self._url = url
         self._to = to
         self._scheme = scheme_of(url)
@@ -50,13 +51,13 @@ class AppriseChannel:
     def __repr__(self) -> str:
         return f"AppriseChannel({self.name!r}, {self._scheme}://***)"
 
-    def send(self, message: Message, *, delivery_id: str) -> Result:
+    def send(self, message: Message, label: Label) -> Result:
         """Send one message, once, and say what came of it; never raises, takes about `timeout` at most."""
         accepted, raised = False, ""
         with attempt(self._seconds) as made:
             try:
                 plugin = self._plugin()
-                self._label(plugin, delivery_id)
+                self._label(plugin, label)
                 accepted = bool(plugin.notify(**self._arguments(message)))
             except Exception as error:  # one of many services: it is judged by what it had sent
                 raised = type(error).__name__
@@ -77,12 +78,12 @@ class AppriseChannel:
             self._mine.plugin = plugin
         return plugin
 
-    def _label(self, plugin: Any, delivery_id: str) -> None:
+    def _label(self, plugin: Any, label: Label) -> None:
         """Let a repeat be recognised as one, where the service has a place for that."""
         if self._scheme in {"mailto", "mailtos"}:
-            plugin.delivery_id = delivery_id
+            plugin.delivery_id = label.delivery
         elif SERVICES[self._scheme].form is Form.JSON:
-            plugin.headers[DELIVERY_HEADER] = delivery_id
+            plugin.headers[DELIVERY_HEADER] = label.delivery
 
     def _arguments(self, message: Message) -> dict[str, str]:
         body, title, body_format = message.body, message.title, _FORMATS[message.form]

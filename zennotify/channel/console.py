@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from zennotify.channel.text import from_html, plain
-from zennotify.core.model import Form, Message, Outcome, Result
+from zennotify.core.model import Form, Label, Message, Outcome, Result, Room
 
 _WIDTH: Final = 72
 _BUBBLE: Final = 40
@@ -23,9 +23,10 @@ class ConsoleChannel:
     def __init__(self, name: str, form: Form, echo: Callable[[str], None]) -> None:
         self.name = name
         self.form = form
+        self.room = Room()
         self._echo = echo
 
-    def send(self, message: Message, *, delivery_id: str) -> Result:
+    def send(self, message: Message, label: Label) -> Result:
         """Print the message; it always arrives."""
         self._echo(_bubble(self.name, message) if message.form is Form.SMS else _card(self.name, message))
         return Result(outcome=Outcome.SENT, detail="printed")

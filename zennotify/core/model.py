@@ -90,6 +90,32 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How much of a message a channel takes; what is longer is cut at a word, and says so."""
+
+    #: Characters of the finished title.
+    title: int = 250
+    #: Characters of the finished body; None: as many as there are.
+    body: int | None = None
+    #: Parts that an SMS may be split into, each paid for; None where it is no SMS.
+    segments: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What stands on a message, for whoever receives it."""
+
+    #: The delivery's id: the same for each try, so that a repeat can be recognised.
+    delivery: str
+    rule: str = ""
+    #: Of the event that led to it: our id and its type; empty where there is none.
+    event: str = ""
+    event_type: str = ""
+    #: Whether an earlier try may have arrived.
+    is_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a channel says of one attempt."""
 

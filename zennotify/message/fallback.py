@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
-from zennotify.core.model import Code, Form, Message, Names, TimeText
+from zennotify.core.model import Code, Form, Message, Names, Room, TimeText
 from zennotify.message import forms, moments
 from zennotify.message.limits import Run, Running
 
+_ANY_ROOM: Final = Room()
 _MOST_FIELDS = 12
 _LONGEST_VALUE = 80
 _LONGEST_PROBLEM = 500
@@ -21,7 +22,15 @@ _ID = re.compile(r"[0-9a-f]{24,32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
 
 
 def fallback(
-    form: Form, names: Names, *, short_id: str, problem: str, title: str, time_zone: str, locale: str
+    form: Form,
+    names: Names,
+    *,
+    short_id: str,
+    room: Room = _ANY_ROOM,
+    problem: str,
+    title: str,
+    time_zone: str,
+    locale: str,
 ) -> Message:
     """Write the plain message that goes out instead; it never raises."""
     with Running(Run(names, time_zone, locale)):
@@ -31,12 +40,13 @@ def fallback(
             f"This is the plain form of the message: its template failed at {problem[:_LONGEST_PROBLEM]}",
         ]
     body = "\n".join(forms.shield(line) for line in lines)
-    return forms.message(form, forms.shield(title), body, short_id)
+    return forms.message(form, forms.shield(title), body, short_id, room)
 
 
-def notice(form: Form, *, title: str, text: str, short_id: str) -> Message:
+def notice(form: Form, *, title: str, text: str, short_id: str, room: Room = _ANY_ROOM) -> Message:
     """Write a message of plain words that no template is for: one to the operators, or a test."""
-    return forms.message(form, forms.shield(title), "\n".join(map(forms.shield, text.split("\n"))), short_id)
+    body = "\n".join(map(forms.shield, text.split("\n")))
+    return forms.message(form, forms.shield(title), body, short_id, room)
 
 
 def _facts(names: Names) -> Iterator[str]:

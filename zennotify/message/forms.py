@@ -18,7 +18,7 @@ from typing import Final, assert_never
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from zennotify.core.model import Form, Message
+from zennotify.core.model import Form, Message, Room
 
 _MEANINGFUL: Final = "\\`*_[]()<>#+-.!~&=@\"'"
 _PLANE: Final = 0xF0000
@@ -47,7 +47,7 @@ _UNPRINTABLE = re.compile(
 )
 _MARKS_POSSIBLE = re.compile("[^\x00-\u02ff\U000f0000-\U000f007f]{3}")
 _MOST_MARKS = 2
-_LONGEST_TITLE = 250
+_ANY_ROOM: Final = Room()
 
 
 #: What may be more than the text of a paragraph, or of a list whose items are lines that begin with a letter.
@@ -78,7 +78,9 @@ def shield(text: str) -> str:
     return _BREAK.sub("\n", text).translate(_SHIELD)
 
 
-def message(form: Form, title: str, body: str, short_id: str, *, plain: bool = False) -> Message:
+def message(
+    form: Form, title: str, body: str, short_id: str, room: Room = _ANY_ROOM, *, plain: bool = False
+) -> Message:
     """Finish a message whose values are shielded; `plain`: the body is text, not Markdown."""
     body = _clean(body).strip()
     ending = f"\n\nRef {short_id}"
@@ -93,14 +95,14 @@ def message(form: Form, title: str, body: str, short_id: str, *, plain: bool = F
             text = _to_text(body)
         case _:
             assert_never(form)
-    return Message(title=_one_line(title, form), body=text + ending if text else "", form=form)
+    return Message(title=_one_line(title, form, room.title), body=text + ending if text else "", form=form)
 
 
-def _one_line(title: str, form: Form) -> str:
+def _one_line(title: str, form: Form, longest: int) -> str:
     """Return a title: plain text, one line, not too long."""
     title = " ".join(_clean(_CONTROLS.sub(" ", title)).split())
     title = (_guard_mentions(title) if form is Form.CHAT else title).translate(_TO_PLAIN)
-    return title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1].rstrip() + "…"
+    return title if len(title) <= longest else title[: longest - 1].rstrip() + "…"
 
 
 def _clean(text: str) -> str:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import Template
 from jinja2.runtime import Context
 
-from zennotify.core.model import Form, Message, Names
+from zennotify.core.model import Form, Message, Names, Room
 from zennotify.errors import MessageError, StoreError
 from zennotify.message import forms
 from zennotify.message.compiled import context_of, place
@@ -21,6 +21,7 @@ from zennotify.message.problem import in_words
 from zennotify.message.sandbox import Sandbox
 from zennotify.message.wants import Want
 
+_ANY_ROOM: Final = Room()
 _OWN_BLOCK = {Form.SMS: "sms", Form.CHAT: "chat", Form.EMAIL: "email"}
 
 
@@ -38,7 +39,7 @@ class MessageTemplate:
     time_zone: str
     locale: str
 
-    def render(self, form: Form, names: Names, *, short_id: str) -> Message:
+    def render(self, form: Form, names: Names, *, short_id: str, room: Room = _ANY_ROOM) -> Message:
         """Write the message; MessageError names template and line where that fails."""
         block = _OWN_BLOCK.get(form, "body")
         block = block if block in self.blocks else "body"
@@ -47,7 +48,7 @@ class MessageTemplate:
                 title, body = self._write(block, names)
             if body.strip():
                 body += _held_back(names) + _unknown(names)
-            message = forms.message(form, title, body, short_id, plain=block == "sms")
+            message = forms.message(form, title, body, short_id, room, plain=block == "sms")
         except StoreError:  # what is known of things cannot be read now: that is not the template's fault
             raise
         except Exception as error:

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 
 from zennotify.channel import ChannelProblem
 from zennotify.clock import Clock
-from zennotify.core.model import DeliveryState, Message, Outcome, Result
+from zennotify.core.model import DeliveryState, Label, Message, Outcome, Result
 from zennotify.core.retry import next_due
 from zennotify.errors import StoreUnavailable, place_of
 from zennotify.outbox.way import Render, Way
@@ -265,7 +265,7 @@ class Carrier:
     def _write(self, claimed: Claimed) -> Begun:
         form = self._way.channel.form
         if claimed.message is None:
-            message = self._render(claimed, form)
+            message = self._render(claimed, form, self._way.channel.room)
         else:
             message = Message(title=claimed.title or "", body=claimed.message, form=form)
         return Begun(
@@ -291,7 +291,7 @@ class Carrier:
             channel = self._way.channel
             if self._way.towards is not None:
                 channel = self._way.towards(claimed.recipient)
-            return channel.send(message, delivery_id=claimed.id)
+            return channel.send(message, _label(claimed))
         except ChannelProblem as error:  # of this recipient
             return Result(outcome=Outcome.PERMANENT, detail=str(error))
         except Exception as error:  # a bug of ours, or of the provider's plugin, harms this delivery only
@@ -413,3 +413,10 @@ class Carrier:
         self._overdue = (
             self._loop.call_later(min(deadlines) - now, self._look_for_overdue) if deadlines else None
         )
+
+
+def _label(claimed: Claimed) -> Label:
+    event = claimed.event
+    if event is None:
+        return Label(claimed.id, claimed.rule)
+    return Label(claimed.id, claimed.rule, event.id, event.type)

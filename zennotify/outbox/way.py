@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from zennotify.core.model import Form, Message, Result
+from zennotify.core.model import Form, Label, Message, Result, Room
 from zennotify.store.rows import Claimed
 
 
@@ -19,13 +19,18 @@ class Channel(Protocol):
         """How messages for it are written."""
         ...
 
-    def send(self, message: Message, *, delivery_id: str) -> Result:
+    @property
+    def room(self) -> Room:
+        """How much of a message it takes."""
+        ...
+
+    def send(self, message: Message, label: Label) -> Result:
         """Send one message; blocks, never raises."""
         ...
 
 
 #: Renders a delivery's message; called in the channel's threads.
-Render = Callable[[Claimed, Form], Message]
+Render = Callable[[Claimed, Form, Room], Message]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
