@@ -27,6 +27,7 @@ def fallback(
     *,
     short_id: str,
     room: Room = _ANY_ROOM,
+    prefix: str = "",
     problem: str,
     title: str,
     time_zone: str,
@@ -40,7 +41,7 @@ def fallback(
             f"This is the plain form of the message: its template failed at {problem[:_LONGEST_PROBLEM]}",
         ]
     body = "\n".join(forms.shield(line) for line in lines)
-    return forms.message(form, forms.shield(title), body, short_id, room)
+    return forms.message(form, forms.shield(title), body, short_id, room, prefix=prefix)
 
 
 def notice(form: Form, *, title: str, text: str, short_id: str, room: Room = _ANY_ROOM) -> Message:

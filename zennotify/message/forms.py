@@ -79,9 +79,21 @@ def shield(text: str) -> str:
 
 
 def message(
-    form: Form, title: str, body: str, short_id: str, room: Room = _ANY_ROOM, *, plain: bool = False
+    form: Form,
+    title: str,
+    body: str,
+    short_id: str,
+    room: Room = _ANY_ROOM,
+    *,
+    prefix: str = "",
+    plain: bool = False,
 ) -> Message:
-    """Finish a message whose values are shielded; `plain`: the body is text, not Markdown."""
+    """Finish a message whose values are shielded; `plain`: the body is text, not Markdown.
+
+    A `prefix` ("[TEST]") stands before the title or, where there is none, before the body.
+    """
+    if prefix:
+        title, body = (f"{prefix} {title}", body) if title else (title, f"{shield(prefix)} {body}")
     body = _clean(body).strip()
     ending = f"\n\nRef {short_id}"
     match form:

@@ -39,7 +39,9 @@ class MessageTemplate:
     time_zone: str
     locale: str
 
-    def render(self, form: Form, names: Names, *, short_id: str, room: Room = _ANY_ROOM) -> Message:
+    def render(
+        self, form: Form, names: Names, *, short_id: str, room: Room = _ANY_ROOM, prefix: str = ""
+    ) -> Message:
         """Write the message; MessageError names template and line where that fails."""
         block = _OWN_BLOCK.get(form, "body")
         block = block if block in self.blocks else "body"
@@ -48,7 +50,7 @@ class MessageTemplate:
                 title, body = self._write(block, names)
             if body.strip():
                 body += _held_back(names) + _unknown(names)
-            message = forms.message(form, title, body, short_id, room, plain=block == "sms")
+            message = forms.message(form, title, body, short_id, room, prefix=prefix, plain=block == "sms")
         except StoreError:  # what is known of things cannot be read now: that is not the template's fault
             raise
         except Exception as error:
