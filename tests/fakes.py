@@ -13,6 +13,7 @@ from zennotify.core.model import Event, Names, Predicate
 from zennotify.core.once import Once
 from zennotify.core.path import parse_path
 from zennotify.core.rule import Rule
+from zennotify.core.stale import Stale
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 #: Passes of the loop that are enough for what was woken to fall asleep again, where no thread takes part.
@@ -123,6 +124,7 @@ def make_rule(
     once: Once | None = None,
     notify: tuple[str, ...] = ("desk",),
     enabled: bool = True,
+    stale: Stale | None = None,
 ) -> Rule:
     return Rule(
         id=id_,
@@ -132,6 +134,7 @@ def make_rule(
         when=when,
         once=once,
         notify=notify,
+        stale=stale,
     )
 
 

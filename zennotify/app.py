@@ -22,9 +22,10 @@ from typing import Any
 from zennotify import __version__, systemd
 from zennotify.channel import Channel, close_all, guest_address, is_for_guests, medium_of, open_channel
 from zennotify.clock import Clock
-from zennotify.config import Address, Config
+from zennotify.config import Address, ChannelConfig, Config
 from zennotify.core.model import Form, Label, Names, Result, Zone
 from zennotify.core.notify import GuestChannel
+from zennotify.core.verdict import OnUnknown, Policy
 from zennotify.decider import Decider
 from zennotify.enquiry import Enquiry
 from zennotify.erasure import Part, erase
@@ -111,17 +112,25 @@ def open_ways(config: Config, echo: Callable[[str], None]) -> list[Way]:
             timeout=channel.timeout,
             echo=echo,
         )
+        opened_channel = opened(to=channel.to)
         ways.append(
             Way(
                 name=name,
-                channel=opened(to=channel.to),
+                channel=opened_channel,
                 concurrency=channel.concurrency,
                 timeout=channel.timeout,
-                retry=channel.retry,
+                policy=_policy(channel, opened_channel.form),
+                rates=channel.rate,
                 towards=_towards(opened) if is_for_guests(channel.to) else None,
             )
         )
     return ways
+
+
+def _policy(channel: ChannelConfig, form: Form) -> Policy:
+    """Return what a channel does about failures; an SMS that may have arrived is not paid for twice."""
+    on_unknown = channel.on_unknown or (OnUnknown.HOLD if form is Form.SMS else OnUnknown.RESEND)
+    return Policy(retry=channel.retry, on_unknown=on_unknown, fallback=channel.fallback)
 
 
 def _towards(opened: Callable[..., Channel]) -> Callable[[str], Channel]:
@@ -147,12 +156,15 @@ class App:
         self._ways = {way.name: way for way in ways}
         self.metrics = Metrics()
         forms = {way.name: way.channel.form for way in ways}
-        told = {name: (self._ways[name].channel.form, self._ways[name].channel.room) for name in config.ops}
+        shapes = {way.name: (way.channel.form, way.channel.room) for way in ways}
 
         def wake(names: set[str]) -> None:
             self.outbox.wake(names)  # made below: it needs the rulebook, which needs ops
 
-        ops = Ops(store.writer, clock, told, wake)
+        def reaching(name: str, but_not_by: str) -> str | None:
+            return self.outbox.reaching(name, but_not_by)
+
+        ops = Ops(store.writer, clock, config.ops, shapes, wake, reaching)
         self._enquiry = self._make_enquiry()
         self.rulebook = Rulebook(
             surroundings(config, forms), store.writer, store.reader, clock, self.metrics, ops, self._enquiry
@@ -357,7 +369,7 @@ class App:
 
     async def _on_retry(self, arguments: dict[str, Any]) -> dict[str, Any]:
         changed = await self._change(Transaction.revive, str(arguments.get("id")), self._clock.now())
-        self.outbox.wake(set(self._ways))
+        self.outbox.try_now()
         return changed
 
     async def _on_cancel(self, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,9 @@ class Metrics:
         self.outbox_pending = Gauge(
             "zennotify_outbox_pending", "Deliveries that wait, by channel", ["channel"], registry=r
         )
+        self.channel_paused = Gauge(
+            "zennotify_channel_paused", "1 while a channel may not send", ["channel"], registry=r
+        )
         self.outbox_oldest_seconds = Gauge(
             "zennotify_outbox_oldest_seconds", "How long the oldest due delivery has waited", registry=r
         )

@@ -6,7 +6,7 @@ how often it came back.  It travels through the outbox like every other message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -41,12 +41,23 @@ class Ops:
         self,
         writer: Writer,
         clock: Clock,
+        told: Sequence[str],
         channels: Mapping[str, tuple[Form, Room]],
         wake: Callable[[set[str]], None],
+        reaching: Callable[[str, str], str | None] = lambda name, but_not_by: (
+            name if name != but_not_by else None
+        ),
     ) -> None:
+        """Tell the channels named in `told`.
+
+        `channels` says how messages for any channel are written; `reaching` which one to use for one of those told,
+        where it cannot send now, or is itself the trouble.
+        """
         self._clock = clock
+        self._told = told
         self._channels = channels
         self._wake = wake
+        self._reaching = reaching
         self._troubles = writer.lane(
             self._keep, rank=Rank.REST, most=64, committed=self._kept, failed=self._not_kept
         )
@@ -58,7 +69,7 @@ class Ops:
 
         Title and text are for people, and hold no guest's data.  A channel's own failure is not told by it.
         """
-        if self._channels and kind not in self._waiting:
+        if self._told and kind not in self._waiting:
             self._waiting.add(kind)
             self._troubles.put(_Trouble(kind, title, text, but_not_by, self._clock.now()))
 
@@ -69,16 +80,21 @@ class Ops:
             key = keys[trouble.kind]
             passes, held, windows[key] = pass_once(_ONCE, windows.get(key), trouble.now)
             if passes:
-                told = [(name, way) for name, way in self._channels.items() if name != trouble.but_not_by]
+                told = self._reached(trouble.but_not_by)
                 numbers = count(transaction.next_number(trouble.now))
                 transaction.add_deliveries(
                     [
-                        self._delivery(trouble, held, name, *way, delivery_id(number))
-                        for number, (name, way) in zip(numbers, told, strict=False)
+                        self._delivery(trouble, held, name, delivery_id(number))
+                        for number, name in zip(numbers, told, strict=False)
                     ]
                 )
         transaction.save_windows(windows)
         return [None] * len(troubles)
+
+    def _reached(self, but_not_by: str) -> list[str]:
+        """Return the channels that tell a trouble, each once."""
+        reached = (self._reaching(name, but_not_by) for name in self._told)
+        return list(dict.fromkeys(name for name in reached if name is not None))
 
     def _kept(self, troubles: list[_Trouble], _answers: object) -> None:
         self._waiting -= {trouble.kind for trouble in troubles}
@@ -88,9 +104,8 @@ class Ops:
         """Forget them: the trouble will come again, and the store has more important things to do."""
         self._waiting -= {trouble.kind for trouble in troubles}
 
-    def _delivery(
-        self, trouble: _Trouble, held: int, channel: str, form: Form, room: Room, delivery: str
-    ) -> NewDelivery:
+    def _delivery(self, trouble: _Trouble, held: int, channel: str, delivery: str) -> NewDelivery:
+        form, room = self._channels[channel]
         again = f"\n\nIt happened {held} more times since the last message about it." if held else ""
         message = notice(
             form,

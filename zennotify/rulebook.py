@@ -15,12 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from zennotify.clock import Clock
 from zennotify.core.center import NOT_LISTED
-from zennotify.core.model import Form, Message, Room
+from zennotify.core.model import Form, Message, Reason, Room
 from zennotify.core.notify import GuestChannel
 from zennotify.core.rule import RuleSet
+from zennotify.core.stale import Then
 from zennotify.enquiry import Enquiry
 from zennotify.errors import ConfigError, MessageError, Problem, StoreError, place_of
 from zennotify.message import fallback
@@ -29,7 +31,7 @@ from zennotify.ops import Ops
 from zennotify.recent import RecentFacts
 from zennotify.rulefile import CompiledRules, Sources, compile_rules, read_sources
 from zennotify.store import Reader, Writer
-from zennotify.store.rows import Claimed
+from zennotify.store.rows import Claimed, Withheld
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import EVENT_TYPES
 from zennotify.zenoti.event import Reading, reopen
@@ -40,6 +42,8 @@ logger = logging.getLogger("zennotify.rulebook")
 
 #: The beginning of a delivery's id that messages end with, and that every command takes.
 SHORT_ID = 8
+#: Stands before a message that is older than its rule wants it.
+_LATE = "(delayed)"
 #: Compiled rule sets of the past that are kept at hand.
 _MOST_PAST = 4
 
@@ -162,8 +166,11 @@ class Rulebook:
 
     # --- messages (in the channels' threads) --------------------------------------------------------------
 
-    def render(self, claimed: Claimed, form: Form, room: Room) -> Message:
-        """Write a delivery's message by the rules that decided it; when its template fails, a plain one."""
+    def render(self, claimed: Claimed, form: Form, room: Room) -> Message | Withheld:
+        """Write a delivery's message by the rules that decided it; when its template fails, a plain one.
+
+        Nothing is written of what has become too old.
+        """
         assert claimed.event is not None, "what a window leads to has its text from the start"  # noqa: S101
         kept, reading = claimed.event, self._surroundings.reading
         event = reopen(kept.body, kept.received_at, reading, kept.type)
@@ -172,15 +179,25 @@ class Rulebook:
         centers = self._compiled.rules.directory.centers if self._compiled else NOT_LISTED
         memory = Memory(self._facts.read, reading.class_times, centers)
         known = Names(event, memory.recall, centers=centers)
-        extra = {"held_back": claimed.held_back, "now": self._clock.now(), "rule": {"id": claimed.rule}}
+        extra: dict[str, Any] = {
+            "held_back": claimed.held_back,
+            "instead_of": claimed.instead_of,
+            "now": self._clock.now(),
+            "rule": {"id": claimed.rule},
+        }
         names = MessageNames(known, extra)
+        prefix = ""
         try:
             compiled = self._set_of(claimed.rule_set)
             rule, message = compiled.rules.by_id[claimed.rule], compiled.messages[claimed.rule]
+            if rule.stale is not None and rule.stale.is_over(known, extra["now"]):
+                if rule.stale.then is Then.DROP:
+                    return Withheld(Reason.STALE.value)
+                prefix = _LATE
             names["rule"] = {"id": rule.id, "description": rule.description}
             if self._enquiry is not None:
                 names["unknown_because"] = self._enquiry.fill(known, memory, message.wants)
-            return message.render(form, names, short_id=short_id, room=room)
+            return message.render(form, names, short_id=short_id, room=room, prefix=prefix)
         except StoreError:  # it is written when the store is back
             raise
         except Exception as error:  # whatever it was, the message must not be lost
@@ -198,6 +215,7 @@ class Rulebook:
                 names,
                 short_id=short_id,
                 room=room,
+                prefix=prefix,
                 problem=problem,
                 title=title,
                 time_zone=self._surroundings.time_zone,

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from zennotify.core.model import DeliveryState, Form, Message, Outcome
 from zennotify.core.once import Window, WindowKey
+from zennotify.core.verdict import Verdict
 from zennotify.store import Store
 from zennotify.store.number import delivery_id
 from zennotify.store.rows import Begun, Claimed, NewDecision, NewDelivery, NewEvent, Quarantined, Settled
@@ -72,6 +73,7 @@ def begin(store: Store, claimed: Claimed) -> bool:
         number=claimed.attempts + 1,
         started=NOW,
         message=MESSAGE,
+        channel="desk",
     )
     return store.write(Transaction.begin, [begun])[0]
 
@@ -84,11 +86,27 @@ def settle(store: Store, claimed: Claimed, state: DeliveryState, due: datetime =
         finished=NOW,
         outcome=Outcome.SENT if state is DeliveryState.DELIVERED else Outcome.TEMPORARY,
         detail="said the provider",
-        state=state,
-        reason="",
-        due=due,
+        verdict=Verdict(state, "", due, claimed.standing.tries + 1, is_unsure=False),
     )
     store.write(Transaction.settle, [settled])
+
+
+def give_back(transaction: Transaction, now: datetime) -> None:
+    """Do with lost deliveries what the outbox does: pending again, and an open attempt is unknown."""
+    transaction.settle(
+        [
+            Settled(
+                delivery=one.id,
+                lease=one.lease,
+                number=one.attempts if one.was_begun else one.attempts + 1,
+                finished=None,
+                outcome=Outcome.UNKNOWN,
+                detail="died",
+                verdict=Verdict(DeliveryState.PENDING, "", one.standing.due, 0, one.was_begun),
+            )
+            for one in transaction.lost(now)
+        ]
+    )
 
 
 def keep(store: Store, *numbers: int) -> None:
@@ -246,7 +264,7 @@ def test_who_lost_the_lease_can_neither_begin_nor_settle(store: Store) -> None:
     owe(store, delivery(1))
     [late] = claim(store)
     later = NOW + timedelta(minutes=2)
-    store.write(Transaction.return_expired, later)
+    store.write(give_back, later)
     [holder] = claim(store, now=later)
     assert not begin(store, late)
     assert begin(store, holder)
@@ -254,15 +272,21 @@ def test_who_lost_the_lease_can_neither_begin_nor_settle(store: Store) -> None:
     assert store.reader.delivery(id_of(1))[0].state == "sending"
 
 
-def test_an_expired_lease_returns_the_delivery_and_an_open_attempt_is_unknown(store: Store) -> None:
+def test_a_delivery_whose_lease_expired_is_lost_and_whether_it_was_begun_is_known(store: Store) -> None:
     owe(store, delivery(1), delivery(2))
     first, second = claim(store)
     begin(store, first)
-    assert store.write(Transaction.return_expired, NOW) == ([], NOW + timedelta(minutes=1))
-    channels, next_end = store.write(Transaction.return_expired, NOW + timedelta(minutes=2))
-    assert (channels, next_end) == (["desk"], None)
+    assert store.write(Transaction.lost, NOW) == []
+    assert store.write(Transaction.next_lease_end) == NOW + timedelta(minutes=1)
+    later = NOW + timedelta(minutes=2)
+    begun, waiting = store.write(Transaction.lost, later)
+    assert (begun.id, begun.attempts, begun.was_begun) == (first.id, 1, True)
+    assert (waiting.id, waiting.attempts, waiting.was_begun) == (second.id, 0, False)
+    store.write(give_back, later)
+    assert store.write(Transaction.lost, None) == []
+    assert store.write(Transaction.next_lease_end) is None
     [attempt] = store.reader.delivery(first.id)[0].attempts
-    assert attempt.outcome == "unknown"
+    assert (attempt.outcome, attempt.finished) == ("unknown", None)
     assert store.reader.delivery(second.id)[0].attempts == ()
     assert len(claim(store)) == 2
 

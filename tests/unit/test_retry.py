@@ -45,12 +45,6 @@ def test_a_single_wait_means_a_single_try() -> None:
     assert next_due((timedelta(0),), 1, TEMPORARY, START, 0.5) is None
 
 
-@pytest.mark.parametrize("attempts", range(1, len(WAITS)))
-def test_a_permanent_refusal_is_never_tried_again(attempts: int) -> None:
-    assert next_due(WAITS, attempts, Result(outcome=Outcome.PERMANENT), START, 0.5) is None
-    assert next_due(WAITS, attempts, wish(60, Outcome.PERMANENT), START, 0.5) is None
-
-
 @pytest.mark.parametrize("outcome", [Outcome.TEMPORARY, Outcome.BLOCKED, Outcome.UNKNOWN])
 def test_every_other_failure_is_tried_again(outcome: Outcome) -> None:
     assert next_due(WAITS, 1, Result(outcome=outcome), START, 1.0) == START + 5 * SECOND
@@ -81,7 +75,7 @@ def test_the_next_try_lies_within_the_bounds(
     retry_after = None if wished is None else timedelta(seconds=wished)
     result = Result(outcome=outcome, retry_after=retry_after)
     due = next_due([seconds * SECOND for seconds in waits], attempts, result, START, fraction)
-    assert (due is None) is (outcome is Outcome.PERMANENT or attempts >= len(waits))
+    assert (due is None) is (attempts >= len(waits))
     if due is not None:
         shortest = timedelta(0) if retry_after is None else SHORTEST_WISH
         assert START + shortest <= due <= START + max(waits[attempts] * SECOND, LONGEST_WISH)

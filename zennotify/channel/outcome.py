@@ -98,6 +98,9 @@ _WORDS: Final[Mapping[str, Outcome]] = {
     }.items()
     for word in words.split()
 }
+#: What turns away the whole channel, and not one message.
+_TOO_MANY: Final = 429
+_TOO_MANY_WORDS: Final = frozenset({"ratelimited", "rate_limited", "throttled", "vonage:1"})
 _WEB_PAGE = re.compile(rb"\s*(?:<!doctype html|<html)", re.IGNORECASE)
 _WORD = re.compile(r"[a-z_]{2,64}")
 
@@ -135,7 +138,12 @@ def _http(answer: HttpAnswer, scheme: str, accepted: bool, now: datetime) -> Res
         return Result(outcome=Outcome.PERMANENT, detail=f"HTTP {status}: {redirect}")
     outcome = _outcome_of(status)
     wait = _wait(answer, now) if outcome is Outcome.TEMPORARY else None
-    return Result(outcome=outcome, detail=_line(f"HTTP {status}", answer.words), retry_after=wait)
+    return Result(
+        outcome=outcome,
+        detail=_line(f"HTTP {status}", answer.words),
+        retry_after=wait,
+        of_channel=status == _TOO_MANY,
+    )
 
 
 def _outcome_of(status: int) -> Outcome:
@@ -152,7 +160,10 @@ def _yes_or_no(answer: HttpAnswer, scheme: str, accepted: bool) -> Result:
     refusal = _refusal(scheme, answer.body)
     if refusal is not None:
         outcome = _WORDS.get(refusal.casefold(), Outcome.PERMANENT)
-        return Result(outcome=outcome, detail=_line(f"{status}, but not sent", answer.words))
+        too_many = refusal.casefold() in _TOO_MANY_WORDS
+        return Result(
+            outcome=outcome, detail=_line(f"{status}, but not sent", answer.words), of_channel=too_many
+        )
     if _WEB_PAGE.match(answer.body) and not _is_own_hook(scheme):
         page = "a web page answered instead of the service (a proxy or a login page?)"
         return Result(outcome=Outcome.TEMPORARY, detail=_line(f"{status}, but {page}", answer.words))

@@ -39,7 +39,6 @@ _NETWORK_FILE_SYSTEMS: Final = frozenset(
 _NETWORK_FUSE: Final = frozenset(("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"))
 #: Settings whose feature comes in a later version.
 _LATER: Final = (("server", "public_url"),)
-_LATER_OF_CHANNELS: Final = ("rate", "fallback", "on_unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +168,13 @@ def _names(written: Mapping[str, Any]) -> Iterator[Said]:
     for index, name in enumerate(ops if isinstance(ops, list) else [ops]):
         if isinstance(name, str) and "${" not in name and name not in channels:
             yield ("ops", index), f"there is no channel `{name[:60]}`{did_you_mean(name, channels)}"
-    ways = {name: channel["fallback"] for name, channel in channels.items() if _falls_back(channel)}
+    ways = {name: other for name, channel in channels.items() if (other := _fallback(channel)) is not None}
     for name, other in ways.items():
         if other not in channels:
             sentence = f"there is no channel `{other[:60]}`{did_you_mean(other, channels)}"
+            yield ("channels", name, "fallback"), sentence
+        elif _is_for_guests(channels[other]):
+            sentence = f"the recipient of `{other}` comes from the event, so that it can be no fallback"
             yield ("channels", name, "fallback"), sentence
     yield from _loops(ways)
 
@@ -189,9 +191,17 @@ def _aliases(written: Mapping[str, Any]) -> Iterator[Said]:
             )
 
 
-def _falls_back(channel: object) -> bool:
+def _fallback(channel: object) -> str | None:
+    """Return the channel that another one falls back to, as it is written."""
     fallback = channel.get("fallback") if isinstance(channel, dict) else None
-    return isinstance(fallback, str) and "${" not in fallback
+    if isinstance(fallback, dict):
+        fallback = fallback.get("channel")
+    return fallback if isinstance(fallback, str) and "${" not in fallback else None
+
+
+def _is_for_guests(channel: object) -> bool:
+    to = channel.get("to") if isinstance(channel, dict) else None
+    return isinstance(to, str) and "{{" in to
 
 
 def _loops(ways: Mapping[str, str]) -> Iterator[Said]:
@@ -212,10 +222,6 @@ def _later(config: Config, defaults: Config) -> Iterator[Said]:
     for place in _LATER:
         if _at(config, place) != _at(defaults, place):
             yield place, "has no effect yet in this version"
-    for name, channel in config.channels.items():
-        for key in _LATER_OF_CHANNELS:
-            if getattr(channel, key) is not None:
-                yield ("channels", name, key), "has no effect yet in this version"
 
 
 def _at(config: Config, place: tuple[str, ...]) -> Any:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from zennotify.config import values
 from zennotify.config.values import Address, Network
 from zennotify.core.model import Form
+from zennotify.core.rate import Rate
+from zennotify.core.verdict import Fallback, OnUnknown
 
 
 class Verify(StrEnum):
@@ -135,9 +137,10 @@ class ChannelConfig(_Section):
     url: Annotated[SecretStr, PlainValidator(values.channel_url)]
     to: _Text | None = Field(default=None, repr=False)
     form: Form | None = None
-    rate: Annotated[str, PlainValidator(values.rate)] | None = None
-    fallback: _Text | None = None
-    on_unknown: Literal["resend", "hold", "assume_sent"] | None = None
+    rate: Annotated[tuple[Rate, ...], PlainValidator(values.rates)] = ()
+    fallback: Annotated[Fallback | None, PlainValidator(values.fallback)] = None
+    #: None: resend, and hold where it is an SMS.
+    on_unknown: OnUnknown | None = None
     consent: Literal["not-needed"] | None = None
     concurrency: Annotated[int, PlainValidator(lambda value: values.count(value, 1, 64))] = 4
     timeout: Annotated[timedelta, _span(timedelta(seconds=1), timedelta(seconds=120))] = _default("10s")

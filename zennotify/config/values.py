@@ -7,6 +7,7 @@ through `${...}` may be a secret: a sentence shows it as it is written in the fi
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from zennotify.core.rate import Rate
+from zennotify.core.verdict import Fallback
 from zennotify.message.moments import style
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import kind, parse_duration, parse_time_zone
@@ -36,7 +39,11 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _URL_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _WEB_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
-_RATE = re.compile(r"[1-9][0-9]{0,5}/[smhd]")
+_RATE = re.compile(r"([1-9][0-9]{0,5})/([smhd])")
+_MOST_RATES = 5
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+#: How long a message may be late before its fallback is told.
+_FALLBACK_AFTER = timedelta(minutes=15)
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -312,11 +319,40 @@ def header(value: object) -> str:
     return str(value).lower()
 
 
-def rate(value: object) -> str:
-    """Take `1/m`: so many messages in a second, minute, hour or day."""
-    if not _RATE.fullmatch(text(value)):
+def rates(value: object) -> tuple[Rate, ...]:
+    """Read `1/m` or a list of such: so many messages in a second, minute, hour or day."""
+    if value is None:
+        return ()
+    listed = value if isinstance(value, list | tuple) else [value]
+    if not 1 <= len(listed) <= _MOST_RATES:
+        raise ValueError("a rate or a list of a few is expected, e.g. 1/s or [1/s, 60/h]")
+    return tuple(map(_rate, listed))
+
+
+def _rate(value: object) -> Rate:
+    match = _RATE.fullmatch(text(value))
+    if match is None:
         raise ValueError(f"{shown(value)} is not a rate, e.g. 1/m or 100/h")
-    return str(value)
+    return Rate(int(match[1]), timedelta(seconds=_SECONDS[match[2]]), match[0])
+
+
+def fallback(value: object) -> Fallback | None:
+    """Read the name of a channel, or `{channel: manager-mail, after: 15m, tries: 3}`."""
+    if value is None or isinstance(value, Fallback):
+        return value
+    if not isinstance(value, Mapping):
+        return Fallback(str(text(value)), _FALLBACK_AFTER)
+    known = ("channel", "after", "tries")
+    odd = next((str(key) for key in value if key not in known), None)
+    if odd is not None:
+        raise ValueError(
+            f"unknown key `{odd[:60]}`{did_you_mean(odd, known)}; known are: channel after tries"
+        )
+    if "channel" not in value:
+        raise ValueError("`channel` is missing, e.g. {channel: manager-mail, after: 15m}")
+    after = duration(value.get("after", _FALLBACK_AFTER), timedelta(0), timedelta(days=30))
+    tries = count(value["tries"], 1, 20) if value.get("tries") is not None else None
+    return Fallback(str(text(value["channel"])), after, tries)
 
 
 def time_zone(value: object) -> str:

@@ -4,7 +4,7 @@ Pure: no clock, no store, no logging.  Called by decider/batch.py inside the sto
 that the store can read the windows of a whole batch at once:
 
     examine   event, match, when       asks the event, and what is known of its things
-    conclude  once, notify             reads and changes the rules' windows
+    conclude  stale, once, notify      reads and changes the rules' windows
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from zennotify.core.model import Event, Names, Reason
 from zennotify.core.notify import addresses
 from zennotify.core.once import Window, WindowKey, pass_once, window_key
 from zennotify.core.rule import Rule, RuleSet
+from zennotify.core.stale import Then
 from zennotify.errors import ExpressionError
 
 
@@ -83,6 +84,12 @@ def conclude(
     for item in examined:
         if isinstance(item, Decision):
             decisions.append(item)
+            continue
+        stale = item.rule.stale
+        if stale is not None and stale.then is Then.DROP and stale.is_over(names, now):
+            decisions.append(
+                Decision(rule=item.rule.id, reason=Reason.STALE, detail=f"over {stale.text} old")
+            )
             continue
         held_back = 0
         if item.rule.once is not None and item.window is not None:

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     WHEN_FALSE = "when_false"
     NOTIFIED = "notified"
     ERROR = "error"
+    STALE = "stale"
     HELD_BACK = "held_back"
     NO_RECIPIENT = "no_recipient"
     OPTED_OUT = "opted_out"
@@ -124,6 +125,8 @@ class Result:
     detail: str = ""
     #: How long the provider asks us to wait before the next try.
     retry_after: timedelta | None = None
+    #: Whether the provider turns away the whole channel for now (429), and not this message.
+    of_channel: bool = False
 
 
 class Code(int):

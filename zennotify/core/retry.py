@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from zennotify.core.model import Outcome, Result
+from zennotify.core.model import Result
 
 #: A provider's wish to be left alone is honoured within these bounds.
 SHORTEST_WISH = timedelta(seconds=1)
@@ -23,14 +23,18 @@ def next_due(
 
     `waits[n]` is the longest wait before try n+1; `attempts` counts the tries made, the last one included.
     `fraction` (0 to 1) is the jitter: the whole wait is drawn, so that what failed together does not return
-    together.  A permanent refusal is never tried again.
+    together.
     """
-    if result.outcome is Outcome.PERMANENT or attempts >= len(waits):
+    if attempts >= len(waits):
         return None
-    wait = waits[attempts] * fraction
-    if result.retry_after is not None:
-        wait = max(wait, min(max(result.retry_after, SHORTEST_WISH), LONGEST_WISH))
-    return now + wait
+    return now + max(waits[attempts] * fraction, wish(result))
+
+
+def wish(result: Result) -> timedelta:
+    """Return how long the provider asks to be left alone, within bounds; nothing where it does not ask."""
+    if result.retry_after is None:
+        return timedelta(0)
+    return min(max(result.retry_after, SHORTEST_WISH), LONGEST_WISH)
 
 
 def retry_after(value: str, *, now: datetime) -> timedelta | None:

@@ -13,6 +13,7 @@ from zennotify.core.model import Names, Predicate
 from zennotify.core.notify import Directory
 from zennotify.core.once import Once
 from zennotify.core.path import Path
+from zennotify.core.stale import Stale
 
 #: Event types come from outside, so the memory of which rules listen to them is bounded.
 _MOST_TYPES = 1000
@@ -42,6 +43,7 @@ class Rule:
     #: Roles or channels, each once, in the file's order.
     notify: tuple[str, ...]
     hold: Hold | None = None
+    stale: Stale | None = None
 
     def listens_to(self, event_type: str) -> bool:
         """Return whether the rule listens to a type, given in lower case."""

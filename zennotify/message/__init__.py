@@ -13,6 +13,7 @@ The only importer of Jinja, markdown-it and Babel.
 
 from zennotify.message.expression import compile_expression, compile_recipient, expression_uses
 from zennotify.message.fallback import fallback, notice
+from zennotify.message.forms import repeated
 from zennotify.message.problem import TemplateProblem
 from zennotify.message.template import MessageTemplate
 from zennotify.message.templates import INLINE, Templates
@@ -35,4 +36,5 @@ __all__ = [
     "expression_uses",
     "fallback",
     "notice",
+    "repeated",
 ]

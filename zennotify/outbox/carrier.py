@@ -17,11 +17,13 @@ from queue import Empty, SimpleQueue
 from zennotify.channel import ChannelProblem
 from zennotify.clock import Clock
 from zennotify.core.model import DeliveryState, Label, Message, Outcome, Result
-from zennotify.core.retry import next_due
+from zennotify.core.verdict import Verdict, verdict
 from zennotify.errors import StoreUnavailable, place_of
+from zennotify.message import repeated
+from zennotify.outbox.gate import Gate
 from zennotify.outbox.way import Render, Way
 from zennotify.store import Lane
-from zennotify.store.rows import Begun, Claimed, Settled
+from zennotify.store.rows import Begun, Claimed, Settled, Withheld
 
 logger = logging.getLogger("zennotify.outbox")
 
@@ -36,8 +38,11 @@ _LEASE_MARGIN = timedelta(seconds=30)
 _AHEAD = 4
 #: Attempts that are begun together, for each thread: one commit for several costs a fraction of one each.
 _BEGUN_AHEAD = 2
-#: Before a paused channel is tried again, with one message.
-_PAUSE = timedelta(seconds=5)
+#: Before what waits is looked through again, where something does that cannot fall back.
+_OVERDUE_PAUSE = timedelta(minutes=1)
+#: Deliveries that fall back in one transaction.
+_MOST_FALLING = 200
+_NOT_SENT = Result(outcome=Outcome.TEMPORARY, detail="not sent")
 #: Before the next claim while the store is unavailable.
 STORE_PAUSE = timedelta(seconds=1)
 
@@ -53,10 +58,24 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Overdue:
+    """A carrier that may not send asks that what has waited too long falls back."""
+
+    channel: str
+    #: The fallback.
+    to: str
+    #: What has been due since then, or longer, falls back.
+    before: datetime
+    now: datetime
+    most: int = _MOST_FALLING
+
+
+@dataclass(frozen=True, slots=True)
 class Lanes:
     """What carriers ask of the writer."""
 
     claims: Lane[Claim, tuple[list[Claimed], datetime | None]]
+    overdue: Lane[Overdue, tuple[int, datetime | None]]
     begins: Lane[Begun, bool]
     settles: Lane[Settling, None]
 
@@ -78,6 +97,8 @@ class _Attempt:
     claimed: Claimed
     #: When the lease ends, and somebody else may claim it.
     until: datetime
+    #: Whether it tries a channel that is paused.
+    is_probe: bool = False
     phase: _Phase = _Phase.WAITING
     #: When it is given up (`time.monotonic`), once it is being sent.
     deadline: float = 0.0
@@ -100,6 +121,13 @@ class Carrier:
         self, way: Way, clock: Clock, render: Render, lanes: Lanes, jitter: Callable[[], float]
     ) -> None:
         self._way = way
+        self.gate = Gate(
+            way.name,
+            threads=way.concurrency,
+            rates=way.rates,
+            is_for_guests=way.towards is not None,
+            jitter=jitter,
+        )
         self._clock = clock
         self._render = render
         self._lanes = lanes
@@ -108,9 +136,8 @@ class Carrier:
         self.wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._stopping = False
-        #: Temporary failures in a row; the channel is paused while there are as many as it has threads.
-        self._failures = 0
-        self._paused_until: datetime | None = None
+        #: Before this moment nothing can have waited too long.
+        self._overdue_at: datetime | None = None
         #: When so few are open, more are claimed.
         self._refill = way.concurrency * _AHEAD // 2
         self._patience = (_PATIENCE * way.timeout).total_seconds()
@@ -162,22 +189,45 @@ class Carrier:
         if self._stopping or room < self._refill:
             return None
         now = self._clock.now()
-        if self._paused_until is not None:
-            if now < self._paused_until:
-                return self._paused_until
-            room = 1  # one message tries whether the channel works again
+        leave = self.gate.leave(now, self._unsent(), len(self._open))
+        if leave.most is not None and leave.most <= 0:
+            return await self._wait(leave.again, now)
+        room = room if leave.most is None else min(room, leave.most)
         until = now + _LEASE_PATIENCE * _PATIENCE * self._way.timeout + _LEASE_MARGIN
         try:
             claimed, due = await self._lanes.claims.ask(Claim(self._way.name, room, now, until))
         except StoreUnavailable:
             return now + STORE_PAUSE
-        attempts = [_Attempt(delivery, until) for delivery in claimed]
+        attempts = [_Attempt(delivery, until, leave.is_probe) for delivery in claimed]
         with self._lock:
             self._open.update(attempts)
         for attempt in attempts:
             self._claimed.put(attempt)
         self._give_back_if_stopping()  # it may have been asked to while it waited for the claim
         return due
+
+    async def _wait(self, again: datetime | None, now: datetime) -> datetime | None:
+        """Let fall back what may not be sent and has waited too long; return when to look again."""
+        fallback = self._way.policy.fallback
+        if fallback is None or (self._overdue_at is not None and now < self._overdue_at):
+            return _earlier(again, self._overdue_at)
+        overdue = Overdue(self._way.name, fallback.channel, now - fallback.after, now)
+        try:
+            fell, since = await self._lanes.overdue.ask(overdue)
+        except StoreUnavailable:
+            return now + STORE_PAUSE
+        if fell == overdue.most:
+            return now
+        # What is owed from now on cannot be overdue before that either.  What belongs to no event never falls back.
+        self._overdue_at = (since or now) + fallback.after
+        if self._overdue_at <= now:
+            self._overdue_at = now + _OVERDUE_PAUSE
+        return _earlier(again, self._overdue_at)
+
+    def _unsent(self) -> int:
+        """Return how many are claimed that no thread has sent yet."""
+        with self._lock:
+            return sum(attempt.phase is _Phase.WAITING for attempt in self._open)
 
     def _give_back_if_stopping(self) -> None:
         """Give back what no thread has taken up yet."""
@@ -206,7 +256,7 @@ class Carrier:
                 self._give_back(attempt)
                 continue
             result = self._send(attempt.claimed, message)
-            self._pause_or_go_on(result)
+            self._heed(result, is_probe=attempt.is_probe)
             self._settle(attempt, result)
 
     def _next(self) -> tuple[_Attempt, Message] | None:
@@ -244,7 +294,11 @@ class Carrier:
                 self._give_back(attempt)
                 continue
             try:
-                written.append((attempt, self._write(attempt.claimed)))
+                begun = self._write(attempt.claimed)
+                if isinstance(begun, Withheld):
+                    self._withhold(attempt, begun)
+                else:
+                    written.append((attempt, begun))
             except StoreUnavailable:  # what it names cannot be read now
                 self._give_back(attempt, STORE_PAUSE)
             except Exception as error:  # a bug of ours: trying again would not help
@@ -262,10 +316,12 @@ class Carrier:
                 self._fail(attempt, place_of(answer))
         return ready
 
-    def _write(self, claimed: Claimed) -> Begun:
+    def _write(self, claimed: Claimed) -> Begun | Withheld:
         form = self._way.channel.form
         if claimed.message is None:
             message = self._render(claimed, form, self._way.channel.room)
+            if isinstance(message, Withheld):
+                return message
         else:
             message = Message(title=claimed.title or "", body=claimed.message, form=form)
         return Begun(
@@ -274,11 +330,15 @@ class Carrier:
             number=claimed.attempts + 1,
             started=self._clock.now(),
             message=message,
+            channel=self._way.name,
+            spent=self.gate.spent(self._clock.now(), self._unsent()) if self.gate.has_rates else None,
         )
 
     def _may_send(self, attempt: _Attempt) -> bool:
         with self._lock:
             if attempt.phase is not _Phase.WAITING:
+                return False
+            if not self.gate.may_pass(self._clock.now(), is_probe=attempt.is_probe):
                 return False
             attempt.phase = _Phase.SENDING
             attempt.deadline = time.monotonic() + self._patience
@@ -291,6 +351,8 @@ class Carrier:
             channel = self._way.channel
             if self._way.towards is not None:
                 channel = self._way.towards(claimed.recipient)
+            if claimed.standing.is_unsure:
+                message = repeated(message)
             return channel.send(message, _label(claimed))
         except ChannelProblem as error:  # of this recipient
             return Result(outcome=Outcome.PERMANENT, detail=str(error))
@@ -298,53 +360,58 @@ class Carrier:
             logger.error("delivery=%s failed: %s", claimed.id, place_of(error))  # noqa: TRY400 - no values in the log
             return Result(outcome=Outcome.UNKNOWN, detail=place_of(error))
 
-    def _pause_or_go_on(self, result: Result) -> None:
-        """Leave a channel alone that only fails: its tries would cost the others their time."""
-        if result.outcome is Outcome.TEMPORARY:
-            self._failures += 1
-            if self._failures >= self._way.concurrency:
-                if self._paused_until is None:
-                    logger.warning("channel=%s paused: it only fails", self._way.name)
-                self._paused_until = self._clock.now() + _PAUSE
-        elif self._paused_until is not None or self._failures:
-            self._failures, self._paused_until = 0, None
+    def _heed(self, result: Result, *, is_probe: bool) -> None:
+        """Leave a channel alone that may not send, or only fails: its tries would cost the others their time."""
+        was_paused = self.gate.pause is not None
+        self.gate.heed(result, self._clock.now(), is_probe=is_probe)
+        if was_paused and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._has_room)
+
+    def send_by_hand(self, message: Message, label: Label, recipient: str) -> Result:
+        """Send one message that is no delivery, now; it counts, and tells whether a paused channel works again."""
+        now = self._clock.now()
+        free = self.gate.used_up_until(now, self._unsent())
+        if free is not None:
+            wait = max((free - now).total_seconds(), 1)
+            detail = f"not sent: the rate of this channel is used up for another {wait:.0f} s"
+            return Result(outcome=Outcome.TEMPORARY, detail=detail)
+        self.gate.may_pass(now, is_probe=True)
+        channel = self._way.channel if self._way.towards is None else self._way.towards(recipient)
+        result = channel.send(message, label)
+        self._heed(result, is_probe=True)
+        return result
 
     # --- the ends of an attempt (any thread) ---------------------------------------------------------------
 
     def _settle(self, attempt: _Attempt, result: Result) -> None:
         """Keep the outcome, unless the attempt was given up meanwhile."""
-        if not self._end(attempt):
-            return
-        now = self._clock.now()
-        number = attempt.claimed.attempts + 1
-        state, reason, due = DeliveryState.DELIVERED, "", now
-        if result.outcome is not Outcome.SENT:
-            again = next_due(self._way.retry, number, result, now, self._jitter())
-            state = DeliveryState.DEAD if again is None else DeliveryState.PENDING
-            reason = "" if again else "refused" if result.outcome is Outcome.PERMANENT else "exhausted"
-            due = again or now
-        self._keep(attempt, now, result.outcome, result.detail, state, reason, due)
+        if self._end(attempt):
+            now = self._clock.now()
+            policy, standing = self._way.policy, attempt.claimed.standing
+            self._keep(attempt, now, result, verdict(policy, standing, result, now, self._jitter()))
 
     def _fail(self, attempt: _Attempt, detail: str) -> None:
         logger.error("delivery=%s could not be begun: %s", attempt.claimed.id, detail)
         if self._end(attempt):
-            now = self._clock.now()
-            self._keep(attempt, now, Outcome.PERMANENT, detail, DeliveryState.DEAD, f"failed: {detail}", now)
+            now, tries = self._clock.now(), attempt.claimed.standing.tries
+            dead = Verdict(DeliveryState.DEAD, f"failed: {detail}", now, tries, is_unsure=False)
+            self._keep(attempt, now, Result(outcome=Outcome.PERMANENT, detail=detail), dead)
+
+    def _withhold(self, attempt: _Attempt, withheld: Withheld) -> None:
+        """End a delivery that is not wanted any more."""
+        if self._end(attempt):
+            now, standing = self._clock.now(), attempt.claimed.standing
+            over = Verdict(DeliveryState.CANCELLED, withheld.reason, now, standing.tries, standing.is_unsure)
+            self._keep(attempt, now, _NOT_SENT, over, is_attempt=False)
 
     def _give_back(self, attempt: _Attempt, pause: timedelta = timedelta(0)) -> None:
         """Make a delivery pending again of which nothing has left the house."""
         if self._end(attempt):
             now = self._clock.now()
-            self._keep(
-                attempt,
-                now,
-                Outcome.TEMPORARY,
-                "not sent",
-                DeliveryState.PENDING,
-                "",
-                now + pause,
-                is_attempt=False,
-            )
+            standing = attempt.claimed.standing
+            due = now + pause if pause else standing.due
+            waits = Verdict(DeliveryState.PENDING, "", due, standing.tries, standing.is_unsure)
+            self._keep(attempt, now, _NOT_SENT, waits, is_attempt=False)
 
     def _give_up(self, attempt: _Attempt, why: str) -> None:
         if attempt.phase is _Phase.SENDING:
@@ -361,16 +428,7 @@ class Carrier:
             return True
 
     def _keep(
-        self,
-        attempt: _Attempt,
-        now: datetime,
-        outcome: Outcome,
-        detail: str,
-        state: DeliveryState,
-        reason: str,
-        due: datetime,
-        *,
-        is_attempt: bool = True,
+        self, attempt: _Attempt, now: datetime, result: Result, made: Verdict, *, is_attempt: bool = True
     ) -> None:
         """Hand the outcome to the writer; only then is the attempt no longer open."""
         claimed = attempt.claimed
@@ -379,17 +437,17 @@ class Carrier:
             lease=claimed.lease,
             number=claimed.attempts + 1,
             finished=now,
-            outcome=outcome,
-            detail=detail,
-            state=state,
-            reason=reason,
-            due=due,
+            outcome=result.outcome,
+            detail=result.detail,
+            verdict=made,
+            fallback=self._way.fallback if made.falls_back else "",
         )
         self._lanes.settles.put(Settling(claimed, settled, is_attempt))
         with self._lock:
             self._open.discard(attempt)
             left = len(self._open)
-        if self._loop is not None and (left == self._refill or self._stopping):
+        is_held = self.gate.has_rates or self.gate.pause is not None
+        if self._loop is not None and (left == self._refill or self._stopping or is_held):
             self._loop.call_soon_threadsafe(self._has_room)
 
     # --- in the loop ----------------------------------------------------------------------------------------
@@ -416,7 +474,11 @@ class Carrier:
 
 
 def _label(claimed: Claimed) -> Label:
-    event = claimed.event
+    event, is_repeat = claimed.event, claimed.standing.is_unsure
     if event is None:
-        return Label(claimed.id, claimed.rule)
-    return Label(claimed.id, claimed.rule, event.id, event.type)
+        return Label(claimed.id, claimed.rule, is_repeat=is_repeat)
+    return Label(claimed.id, claimed.rule, event.id, event.type, is_repeat)
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(filter(None, (one, other)), default=None)

@@ -12,17 +12,23 @@ from datetime import datetime, timedelta
 
 from zennotify import log
 from zennotify.clock import Clock
-from zennotify.core.model import DeliveryState, Outcome
+from zennotify.core.model import DeliveryState, Label, Message, Outcome, Result
+from zennotify.core.pause import Pause
+from zennotify.core.verdict import Verdict, verdict
 from zennotify.errors import StoreUnavailable
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
-from zennotify.outbox.carrier import STORE_PAUSE, Carrier, Claim, Lanes, Settling
+from zennotify.outbox.carrier import STORE_PAUSE, Carrier, Claim, Lanes, Overdue, Settling
+from zennotify.outbox.gate import Change
 from zennotify.outbox.way import Render, Way
+from zennotify.outbox.words import of_death, of_pause, of_recovery
 from zennotify.store import Rank, Writer
-from zennotify.store.rows import Claimed, Settled
+from zennotify.store.rows import Claimed, Lost, Settled
 from zennotify.store.transaction import Transaction
 
 logger = logging.getLogger("zennotify.outbox")
+
+_DIED = "zennotify died while it was sending"
 
 
 class Outbox:
@@ -49,6 +55,7 @@ class Outbox:
         self._has_no_leases = False
         lanes = Lanes(
             claims=writer.lane(_claim, rank=Rank.CLAIMS, most=64, committed=self._claimed),
+            overdue=writer.lane(_fall_back, rank=Rank.CLAIMS, most=1, committed=self._fell_back),
             begins=writer.lane(Transaction.begin, rank=Rank.SETTLES, most=256),
             settles=writer.lane(
                 _settle,
@@ -64,7 +71,14 @@ class Outbox:
             for outcome in Outcome:
                 metrics.deliveries.labels(way.name, outcome.value)
         self._settles = lanes.settles
+        self._pauses = writer.lane(_save_pauses, rank=Rank.REST, most=64, failed=self._not_saved)
+        self._jitter = jitter
+        self._ways = {way.name: way for way in ways}
         self._carriers = {way.name: Carrier(way, clock, render, lanes, jitter) for way in ways}
+        for name, carrier in self._carriers.items():
+            metrics.channel_paused.labels(name).set(0)
+            carrier.gate.changed = self._changed
+            carrier.gate.tell = self._tell
 
     async def run(self) -> None:
         """Carry until cancelled; raises when a carrier fails."""
@@ -75,11 +89,38 @@ class Outbox:
             group.create_task(self._return_expired())
 
     async def take_over(self) -> None:
-        """Return what a dead process was sending, and bury what belongs to channels that are no more."""
-        await self._writer.call(Transaction.return_expired, None)
+        """Go on where an earlier process stopped: its pauses and rates, what it was sending, and for whom."""
+        for state in await self._writer.call(Transaction.channel_states, list(self._carriers)):
+            gate = self._carriers[state.name].gate
+            gate.resume(state, self._clock.now())
+            self._metrics.channel_paused.labels(state.name).set(gate.pause is not None)
+        await self._writer.call(self._return_lost, None)
         buried = await self._writer.call(Transaction.bury_orphans, list(self._carriers))
         if buried:
             logger.warning("deliveries=%d state=dead reason=channel_removed", buried)
+
+    def pauses(self) -> dict[str, Pause]:
+        """Return the channels that are paused, and why."""
+        return {name: pause for name, one in self._carriers.items() if (pause := one.gate.pause) is not None}
+
+    def try_now(self) -> None:
+        """Let channels that are paused try at once, because somebody asks for it."""
+        for carrier in self._carriers.values():
+            carrier.gate.try_now(self._clock.now())
+        self.wake(set(self._carriers))
+
+    def send_by_hand(self, channel: str, message: Message, label: Label, recipient: str = "") -> Result:
+        """Send one message that is no delivery, now; blocks."""
+        return self._carriers[channel].send_by_hand(message, label, recipient)
+
+    def reaching(self, channel: str, but_not_by: str) -> str | None:
+        """Return the channel that reaches whom this one would: itself or, while it cannot, its fallback."""
+        name = channel
+        while name == but_not_by or self._carriers[name].gate.pause is not None:
+            name = self._ways[name].fallback
+            if not name:  # one that is paused is better than none
+                return None if channel == but_not_by else channel
+        return name
 
     def wake(self, channels: set[str]) -> None:
         """Tell carriers that there is something new; from any thread."""
@@ -101,10 +142,10 @@ class Outbox:
     async def _return_expired(self) -> None:
         while True:
             try:
-                channels, next_end = await self._writer.call(Transaction.return_expired, self._clock.now())
+                channels, next_end = await self._writer.call(self._return_lost, self._clock.now())
             except StoreUnavailable:
-                channels, next_end = [], self._clock.now() + STORE_PAUSE
-            self._wake_now(set(channels))
+                channels, next_end = set(), self._clock.now() + STORE_PAUSE
+            self._wake_now(channels)
             self._has_no_leases = next_end is None
             await self._clock.sleep_until(next_end, self._lease_taken)
 
@@ -120,7 +161,8 @@ class Outbox:
         for settling in attempts:
             self._count(settling.claimed, settling.settled)
         log.lines(logger, (_line(settling) for settling in attempts))
-        again = {one.claimed.channel for one in settlings if one.settled.state is DeliveryState.PENDING}
+        again = {one.claimed.channel for one in settlings if _state(one) is DeliveryState.PENDING}
+        again |= {one.settled.fallback for one in settlings if one.settled.fallback}
         if again:
             self.wake(again)
 
@@ -133,22 +175,71 @@ class Outbox:
 
     def _count(self, claimed: Claimed, settled: Settled) -> None:
         self._metrics.deliveries.labels(claimed.channel, settled.outcome.value).inc()
-        if settled.state is DeliveryState.DELIVERED and claimed.event is not None:
+        state = settled.verdict.state
+        if state is DeliveryState.DELIVERED and claimed.event is not None and settled.finished is not None:
             took = (settled.finished - claimed.event.received_at).total_seconds()
             self._metrics.post_to_sent_seconds.labels(claimed.channel).observe(took)
-        if settled.state is DeliveryState.DEAD:
-            logger.warning(
-                "delivery=%s channel=%s state=dead reason=%s", claimed.id, claimed.channel, settled.reason
-            )
+        if state is DeliveryState.DEAD:
+            reason = settled.verdict.reason
+            logger.warning("delivery=%s channel=%s state=dead reason=%s", claimed.id, claimed.channel, reason)
             if self._ops is not None:
-                self._ops.tell(
-                    f"dead {claimed.channel}",
-                    f"channel {claimed.channel} could not deliver a message",
-                    f"The message of rule {claimed.rule} is dead ({settled.reason}): {settled.detail}\n\n"
-                    f"See: zennotify deliveries show {claimed.id[:8]}.  "
-                    f"To try again: zennotify deliveries retry {claimed.id[:8]}",
-                    but_not_by=claimed.channel,
-                )
+                self._ops.tell(*of_death(claimed, settled), but_not_by=claimed.channel)
+
+    def _fell_back(self, asked: list[Overdue], found: Sequence[tuple[int, datetime | None]]) -> None:
+        for overdue, (fell, _) in zip(asked, found, strict=True):
+            if fell:
+                logger.warning("deliveries=%d channel=%s fell back to=%s", fell, overdue.channel, overdue.to)
+                self.wake({overdue.to})
+
+    # --- when a channel is paused, or not any more (any thread) --------------------------------------------
+
+    def _changed(self, change: Change) -> None:
+        self._metrics.channel_paused.labels(change.channel).set(change.pause is not None)
+        self._pauses.put(change)
+
+    def _tell(self, channel: str, pause: Pause, is_over: bool) -> None:
+        if self._ops is not None:
+            trouble = (of_recovery if is_over else of_pause)(channel, pause, self._clock.now())
+            self._ops.tell(*trouble, but_not_by="" if is_over else channel)
+
+    def _not_saved(self, _changes: list[Change], error: Exception) -> None:
+        """Forget it: the next change is kept, and a restart tries the channel anyway."""
+        if not isinstance(error, StoreUnavailable):
+            raise error
+
+    # --- in the writer's thread, within a transaction ------------------------------------------------------
+
+    def _return_lost(
+        self, transaction: Transaction, now: datetime | None
+    ) -> tuple[set[str], datetime | None]:
+        """Return the deliveries of the dead; what they were sending may have arrived.
+
+        Returns the channels that have something to do, and when the next lease ends.
+        """
+        lost = transaction.lost(now)
+        transaction.settle([self._settled_lost(one) for one in lost])
+        fallbacks = {self._ways[one.channel].fallback for one in lost if one.channel in self._ways}
+        return {one.channel for one in lost} | fallbacks, transaction.next_lease_end()
+
+    def _settled_lost(self, lost: Lost) -> Settled:
+        tries, due, is_unsure = lost.standing.tries, lost.standing.due, lost.standing.is_unsure
+        made, fallback = Verdict(DeliveryState.PENDING, "", due, tries, is_unsure), ""
+        result = Result(outcome=Outcome.UNKNOWN, detail=_DIED)
+        if lost.was_begun and lost.channel in self._ways:
+            way = self._ways[lost.channel]
+            # Due at once, as far as it is sent again: what happened had nothing to do with the provider.
+            made = verdict(way.policy, lost.standing, result, self._clock.now(), 0)
+            fallback = way.fallback if made.falls_back else ""
+        return Settled(
+            delivery=lost.id,
+            lease=lost.lease,
+            number=lost.attempts if lost.was_begun else lost.attempts + 1,
+            finished=None,
+            outcome=result.outcome,
+            detail=result.detail,
+            verdict=made,
+            fallback=fallback,
+        )
 
 
 def _line(settling: Settling) -> str:
@@ -156,7 +247,7 @@ def _line(settling: Settling) -> str:
     event = claimed.event.id if claimed.event else "-"
     return (
         f"delivery={claimed.id} event={event} rule={claimed.rule} channel={claimed.channel} "
-        f"attempt={settled.number} outcome={settled.outcome} state={settled.state}"
+        f"attempt={settled.number} outcome={settled.outcome} state={settled.verdict.state}"
     )
 
 
@@ -169,6 +260,22 @@ def _claim(transaction: Transaction, claims: list[Claim]) -> list[tuple[list[Cla
         )
         for claim in claims
     ]
+
+
+def _fall_back(transaction: Transaction, asked: list[Overdue]) -> list[tuple[int, datetime | None]]:
+    return [
+        transaction.fall_back_overdue(one.channel, one.to, one.before, one.now, one.most) for one in asked
+    ]
+
+
+def _save_pauses(transaction: Transaction, changes: list[Change]) -> list[None]:
+    for change in changes:
+        transaction.save_pause(change.channel, change.pause)
+    return [None] * len(changes)
+
+
+def _state(settling: Settling) -> DeliveryState:
+    return settling.settled.verdict.state
 
 
 def _nothing(_transaction: Transaction) -> None:

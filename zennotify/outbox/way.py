@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Protocol
 
 from zennotify.core.model import Form, Label, Message, Result, Room
-from zennotify.store.rows import Claimed
+from zennotify.core.rate import Rate
+from zennotify.core.verdict import Policy
+from zennotify.store.rows import Claimed, Withheld
 
 
 class Channel(Protocol):
@@ -29,8 +31,8 @@ class Channel(Protocol):
         ...
 
 
-#: Renders a delivery's message; called in the channel's threads.
-Render = Callable[[Claimed, Form, Room], Message]
+#: Renders a delivery's message, or says why it is not sent; called in the channel's threads.
+Render = Callable[[Claimed, Form, Room], Message | Withheld]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,12 @@ class Way:
     channel: Channel
     concurrency: int
     timeout: timedelta
-    #: The longest wait before each try; their number is the number of tries.
-    retry: Sequence[timedelta]
+    policy: Policy
+    rates: Sequence[Rate] = ()
     #: Opens the channel to a recipient, where the recipient comes from the event.
     towards: Callable[[str], Channel] | None = None
+
+    @property
+    def fallback(self) -> str:
+        """The channel that is told instead; empty where there is none."""
+        return "" if self.policy.fallback is None else self.policy.fallback.channel

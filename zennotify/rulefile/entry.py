@@ -9,11 +9,14 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
+from zennotify.core.stale import Stale, Then
+from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import kind, parse_duration, parse_text, parse_texts
 
 MOST_CHANNELS: Final = 50
 #: A message that waits longer for a name is of no use any more.
 _LONGEST_WAIT: Final = timedelta(hours=1)
+_STALE: Final = "{age: 2h, then: drop}"
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 #: Blanks stand in aliases only: Zenoti's pages call an event "Guest Package Creation".
 _EVENT = re.compile(r"[A-Za-z0-9_.* -]{1,200}")
@@ -22,7 +25,6 @@ _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
 #: Keys of the rule language that this version does not know; without them wrong messages would go out.
 NOT_YET: Final = (
     "threshold",
-    "stale_after",
     "suppressed_by",
     "hours",
     "wait",
@@ -93,6 +95,24 @@ def _wait(value: object) -> timedelta:
     return wait
 
 
+def _stale(value: object) -> Stale:
+    if value is None:
+        raise ValueError(f"an age is expected, e.g. 2h or {_STALE}")
+    if not isinstance(value, dict):
+        return Stale(_period(value), str(value).strip())
+    wrong = next((str(key) for key in value if key not in {"age", "then"}), None)
+    if wrong is not None:
+        raise ValueError(f"unknown key `{wrong[:60]}`; `age` and `then` are expected, e.g. {_STALE}")
+    if "age" not in value:
+        raise ValueError(f"`age` is missing, e.g. {_STALE}")
+    then = value.get("then", Then.MARK.value)
+    if then == "digest":
+        raise ValueError("`then: digest` is not supported yet by this version of zennotify; mark or drop are")
+    if then not in tuple(Then):
+        raise ValueError(f"`then` is mark or drop, e.g. {_STALE}{did_you_mean(str(then), tuple(Then))}")
+    return Stale(_period(value["age"]), str(value["age"]).strip(), Then(then))
+
+
 def _not_null(value: object) -> object:
     if value is None:
         raise ValueError("`per` and `for` are expected, e.g. {per: data.guest_id, for: 24h}")
@@ -124,6 +144,7 @@ class RuleEntry(_Entry):
     match: Annotated[Mapping[str, Any], PlainValidator(_match)] = Field(default_factory=dict)
     when: Annotated[str, PlainValidator(_expression)] = ""
     once: Annotated[OnceEntry | None, BeforeValidator(_not_null)] = None
+    stale_after: Annotated[Stale | None, PlainValidator(_stale)] = None
     wait_for_names: Annotated[timedelta | None, PlainValidator(_wait)] = None
     notify: Annotated[tuple[str, ...], PlainValidator(_channels)]
     template: _Text = ""

@@ -72,6 +72,7 @@ class RuleCompiler:
             once=once,
             notify=entry.notify,
             hold=_hold(entry.wait_for_names, message.wants),
+            stale=entry.stale_after,
         )
         return rule, message
 

@@ -15,12 +15,15 @@ from sqlalchemy import ColumnElement, Engine, Select, func, select, tuple_
 
 from zennotify.core.model import Reason
 from zennotify.core.once import WindowKey
+from zennotify.core.pause import Pause
+from zennotify.store.delivering import pause_of
 from zennotify.store.engine import translated_errors
 from zennotify.store.number import delivery_id, numbers_of
 from zennotify.store.rows import KeptEvent
 from zennotify.store.schema import (
     PENDING,
     attempts,
+    channels,
     decisions,
     deliveries,
     events,
@@ -61,6 +64,8 @@ class DeliveryView:
     due: datetime
     title: str | None
     message: str | None
+    #: The delivery of another channel that it is the fallback of.
+    instead_of: str | None = None
     attempts: tuple[AttemptView, ...] = ()
 
 
@@ -262,6 +267,11 @@ class Reader:
             oldest_due=None if oldest is None else from_micros(oldest),
         )
 
+    def pauses(self) -> dict[str, Pause]:
+        """Return the channels that are paused, and why."""
+        rows = self._all(select(channels).where(channels.c.cause.is_not(None)).order_by(channels.c.name))
+        return {row.name: pause for row in rows if (pause := pause_of(row)) is not None}
+
     def facts(self, things: Collection[str]) -> dict[str, str]:
         """Return what events taught of these things, as JSON."""
         with translated_errors(), self._engine.connect() as connection:
@@ -427,6 +437,7 @@ class Reader:
                 due=from_micros(row.due),
                 title=row.title,
                 message=row.message,
+                instead_of=None if row.instead_of is None else delivery_id(row.instead_of),
                 attempts=tuple(
                     AttemptView(
                         started=from_micros(one.started),

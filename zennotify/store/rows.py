@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from zennotify.core.model import DeliveryState, Event, Message, Outcome
+from zennotify.core.model import Event, Message, Outcome
+from zennotify.core.pause import Pause
+from zennotify.core.verdict import Standing, Verdict
 
 
 class NewEvent(NamedTuple):
@@ -101,10 +103,34 @@ class Claimed:
     attempts: int
     #: Where the channel itself does not know whom to tell.
     recipient: str
+    standing: Standing
+    #: The channel that this one is the fallback of; empty where it is none.
+    instead_of: str
     lease: str
     #: The text of an earlier try, which is sent again as it was.
     title: str | None
     message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A delivery whose lease ended before its holder settled it."""
+
+    id: str
+    channel: str
+    lease: str
+    #: The number of its last attempt.
+    attempts: int
+    standing: Standing
+    #: Whether that attempt was open: the message may have been sent.
+    was_begun: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Why a message is not sent, though it was due."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +142,9 @@ class Begun:
     number: int
     started: datetime
     message: Message
+    channel: str
+    #: What the channel has spent of its rates with this attempt (core/rate.py); None where it has none.
+    spent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +154,20 @@ class Settled:
     delivery: str
     lease: str
     number: int
-    finished: datetime
+    #: None where nobody knows.
+    finished: datetime | None
     outcome: Outcome
     detail: str
-    state: DeliveryState
-    reason: str
-    due: datetime
+    verdict: Verdict
+    #: The channel that is told instead, where the verdict says so.
+    fallback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelState:
+    """What is kept of a channel over a restart."""
+
+    name: str
+    pause: Pause | None = None
+    #: What it has spent of its rates (core/rate.py); empty where nothing is known.
+    spent: str = ""

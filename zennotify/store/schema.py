@@ -104,12 +104,22 @@ deliveries = Table(
     Column("lease_until", BigInteger),
     Column("title", Text),
     Column("message", Text),
+    #: When it was due first.
+    Column("since", BigInteger, nullable=False),
+    #: The attempts that count against the channel's `retry`.
+    Column("tries", Integer, nullable=False),
+    #: 1 where an earlier attempt may have arrived.
+    Column("unsure", Integer, nullable=False),
+    #: The delivery of another channel that it is the fallback of.
+    Column("instead_of", BigInteger),
     Index("deliveries_duty", "event", "rule", "channel", "recipient", "step", unique=True),
 )
 Index(
     "deliveries_pending",
     deliveries.c.channel,
     deliveries.c.due,
+    # Not looked for, but read: which ones have waited too long is answered by the index alone.
+    deliveries.c.since,
     sqlite_where=deliveries.c.state == PENDING,
     postgresql_where=deliveries.c.state == PENDING,
 )
@@ -129,6 +139,22 @@ attempts = Table(
     Column("finished", BigInteger),
     Column("outcome", Text),
     Column("detail", Text, nullable=False, default=""),
+    sqlite_with_rowid=False,
+)
+
+#: What is known of a channel; it is configured in config.yaml.
+channels = Table(
+    "channels",
+    metadata,
+    Column("name", Text, primary_key=True),
+    #: Why it is paused (core/pause.py), and what goes with it; null where it is not.
+    Column("cause", Text),
+    Column("since", BigInteger),
+    Column("until", BigInteger),
+    Column("probes", Integer),
+    Column("detail", Text),
+    #: What it has spent of its rates (core/rate.py).
+    Column("spent", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -37,6 +37,7 @@ from zennotify.store.schema import (
     PENDING,
     SENDING,
     attempts,
+    channels,
     decisions,
     deliveries,
     events,
@@ -252,6 +253,10 @@ _NEW = (
     "attempts",
     "title",
     "message",
+    "since",
+    "tries",
+    "unsure",
+    "instead_of",
 )
 ADD_DELIVERY = Prepared(insert(deliveries).values({name: bindparam(name) for name in _NEW}), *_NEW)
 CLAIM = Prepared(
@@ -283,6 +288,10 @@ CLAIM = Prepared(
         deliveries.c.title,
         deliveries.c.message,
         deliveries.c.due,
+        deliveries.c.since,
+        deliveries.c.tries,
+        deliveries.c.unsure,
+        deliveries.c.instead_of,
     ),
     "token",
     "until",
@@ -345,19 +354,6 @@ FINISH_ATTEMPT = Prepared(
     "of_delivery",
     "of_number",
 )
-LOSE_ATTEMPT = Prepared(
-    update(attempts)
-    .where(
-        attempts.c.delivery == bindparam("of_delivery"),
-        attempts.c.number == bindparam("of_number"),
-        attempts.c.outcome.is_(None),
-    )
-    .values(outcome=bindparam("result"), detail=bindparam("text")),
-    "result",
-    "text",
-    "of_delivery",
-    "of_number",
-)
 SETTLE = Prepared(
     update(deliveries)
     .where(deliveries.c.seq == bindparam("delivery"), deliveries.c.lease == bindparam("token"))
@@ -365,12 +361,114 @@ SETTLE = Prepared(
         state=bindparam("new_state"),
         reason=bindparam("new_reason"),
         due=bindparam("new_due"),
+        tries=bindparam("new_tries"),
+        unsure=bindparam("new_unsure"),
         lease=null(),
         lease_until=null(),
     ),
     "new_state",
     "new_reason",
     "new_due",
+    "new_tries",
+    "new_unsure",
     "delivery",
     "token",
+)
+
+#: What falls back, as far as its own channel still holds it: the new delivery is made of it.
+FALLING = Prepared(
+    select(
+        deliveries.c.seq,
+        deliveries.c.event,
+        deliveries.c.rule,
+        deliveries.c.step,
+        deliveries.c.rule_set,
+        deliveries.c.held_back,
+        deliveries.c.lease,
+    )
+    .where(is_in(deliveries.c.seq, numbers("numbers")), deliveries.c.event.is_not(None))
+    .order_by(deliveries.c.seq)
+    .with_for_update(),
+    "numbers",
+)
+#: Pending deliveries of a channel that have been due for too long.
+OVERDUE = Prepared(
+    select(deliveries.c.seq)
+    .where(
+        deliveries.c.channel == bindparam("wanted_channel"),
+        deliveries.c.state == PENDING,
+        deliveries.c.due <= bindparam("now"),
+        deliveries.c.since <= bindparam("before"),
+        deliveries.c.event.is_not(None),
+    )
+    .order_by(deliveries.c.due)
+    .limit(bindparam("most", type_=BigInteger))
+    .offset(_NONE),
+    "wanted_channel",
+    "now",
+    "before",
+    "most",
+)
+CANCEL_FALLEN = Prepared(
+    update(deliveries)
+    .where(deliveries.c.seq == bindparam("delivery"))
+    .values(
+        state=literal_column("'cancelled'"), reason=literal_column("'fallback'"), due=bindparam("new_due")
+    ),
+    "new_due",
+    "delivery",
+)
+FIRST_DUE = Prepared(
+    select(func.min(deliveries.c.since)).where(
+        deliveries.c.channel == bindparam("wanted_channel"), deliveries.c.state == PENDING
+    ),
+    "wanted_channel",
+)
+CHANNELS_OF = Prepared(
+    select(deliveries.c.seq, deliveries.c.channel).where(is_in(deliveries.c.seq, numbers("numbers"))),
+    "numbers",
+)
+
+
+def _add_fallback(add: sqlite.Insert | postgresql.Insert) -> ClauseElement:
+    # Where the rule tells the fallback anyway, that is enough.
+    return add.values({name: bindparam(name) for name in _NEW}).on_conflict_do_nothing()
+
+
+ADD_FALLBACK = Prepared(
+    _add_fallback(sqlite.insert(deliveries)),
+    *_NEW,
+    for_engine={"postgresql": _add_fallback(postgresql.insert(deliveries))},
+)
+
+# --- channels ---------------------------------------------------------------------------------------------
+
+_PAUSE = ("cause", "since", "until", "probes", "detail")
+
+
+def _save_pause(add: sqlite.Insert | postgresql.Insert) -> ClauseElement:
+    added = add.values(spent=literal_column("''"), **{name: bindparam(name) for name in ("name", *_PAUSE)})
+    return added.on_conflict_do_update(
+        index_elements=["name"], set_={name: added.excluded[name] for name in _PAUSE}
+    )
+
+
+SAVE_PAUSE = Prepared(
+    _save_pause(sqlite.insert(channels)),
+    "name",
+    *_PAUSE,
+    for_engine={"postgresql": _save_pause(postgresql.insert(channels))},
+)
+
+
+def _save_spent(add: sqlite.Insert | postgresql.Insert) -> ClauseElement:
+    added = add.values(name=bindparam("name"), spent=bindparam("spent"))
+    return added.on_conflict_do_update(index_elements=["name"], set_={"spent": added.excluded.spent})
+
+
+SAVE_SPENT = Prepared(
+    _save_spent(sqlite.insert(channels)),
+    "name",
+    "spent",
+    for_engine={"postgresql": _save_spent(postgresql.insert(channels))},
 )

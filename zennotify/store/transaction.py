@@ -9,30 +9,23 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from zennotify.core.model import DeliveryState, Outcome
+from zennotify.core.model import DeliveryState
 from zennotify.core.once import Window, WindowKey
 from zennotify.store import statements as sql
+from zennotify.store.delivering import Delivering, kept_event
 from zennotify.store.engine import translated_errors
 from zennotify.store.erasing import Erasing
-from zennotify.store.number import delivery_id, delivery_number
 from zennotify.store.rows import (
-    Begun,
-    Claimed,
     KeptEvent,
     NewDecision,
-    NewDelivery,
     NewEvent,
     Quarantined,
-    Settled,
 )
 from zennotify.store.schema import (
-    PENDING,
-    SENDING,
     attempts,
     deliveries,
     events,
@@ -48,11 +41,9 @@ from zennotify.store.schema import (
 #: Quarantine is bounded: the oldest go when either is passed.
 MOST_QUARANTINED = 1000
 MOST_QUARANTINED_BYTES = 64 * 2**20
-_MICROSECONDS = 1_000_000
-_DIED = "zennotify died while it was sending"
 
 
-class Transaction(Erasing):
+class Transaction(Delivering, Erasing):
     """The statements, on one connection that is inside a transaction."""
 
     # --- events -------------------------------------------------------------------------------------------
@@ -115,7 +106,7 @@ class Transaction(Erasing):
 
     def undecided(self, most: int, after: int = 0) -> list[KeptEvent]:
         """Return the oldest undecided events behind the place `after`."""
-        return [_kept(row) for row in sql.OLDEST_UNDECIDED.all(self._connection, after, most)]
+        return [kept_event(row) for row in sql.OLDEST_UNDECIDED.all(self._connection, after, most)]
 
     def last_undecided(self) -> int:
         """Return the place of the newest undecided event; 0 when there is none."""
@@ -189,173 +180,6 @@ class Transaction(Erasing):
     def save_facts(self, learned: str, seen: datetime) -> None:
         """Keep what is known of things now: one JSON object of lists, by thing."""
         sql.SAVE_FACTS.many(self._connection, [(to_micros(seen), learned)])
-
-    # --- deliveries ---------------------------------------------------------------------------------------
-
-    def next_number(self, now: datetime) -> int:
-        """Return the number of the next delivery.
-
-        It is never below the present second, so that no id is repeated: not by a new store, nor after all was purged.
-        """
-        [(last,)] = sql.LAST_DELIVERY.all(self._connection)
-        return max((last or 0) + 1, to_micros(now) // _MICROSECONDS)
-
-    def add_deliveries(self, new: Sequence[NewDelivery]) -> range:
-        """Keep deliveries, pending; return their numbers."""
-        if not new:
-            return range(0)
-        first = self.next_number(new[0].created)
-        sql.ADD_DELIVERY.many(
-            self._connection,
-            [
-                (
-                    number,
-                    item.event,
-                    item.window,
-                    item.rule,
-                    item.channel,
-                    item.recipient,
-                    0,
-                    item.rule_set,
-                    item.held_back,
-                    "pending",
-                    "",
-                    to_micros(item.created),
-                    to_micros(item.due),
-                    0,
-                    item.title,
-                    item.message,
-                )
-                for number, item in enumerate(new, first)
-            ],
-        )
-        return range(first, first + len(new))
-
-    def hasten(self, numbers: Collection[int], now: datetime) -> None:
-        """Make deliveries due now that wait for later."""
-        at = to_micros(now)
-        sql.HASTEN.many(self._connection, [(at, json.dumps(list(numbers)), at)])
-
-    def claim(self, channel: str, most: int, lease: str, now: datetime, until: datetime) -> list[Claimed]:
-        """Take the oldest due deliveries of a channel; nobody else gets them before `until`."""
-        rows = sql.CLAIM.all(self._connection, lease, to_micros(until), channel, to_micros(now), most)
-        if not rows:
-            return []
-        places = json.dumps([row.event for row in rows if row.event is not None])
-        kept = {row.seq: _kept(row) for row in sql.EVENTS.all(self._connection, places)}
-        return [
-            Claimed(
-                id=delivery_id(row.seq),
-                event=kept.get(row.event),
-                rule=row.rule,
-                channel=row.channel,
-                rule_set=row.rule_set,
-                held_back=row.held_back,
-                attempts=row.attempts,
-                recipient=row.recipient,
-                lease=lease,
-                title=row.title,
-                message=row.message,
-            )
-            for row in sorted(rows, key=lambda row: (row.due, row.seq))
-        ]
-
-    def next_due(self, channel: str) -> datetime | None:
-        """Return when the next pending delivery of a channel is due."""
-        [(due,)] = sql.NEXT_DUE.all(self._connection, channel)
-        return None if due is None else from_micros(due)
-
-    def begin(self, begun: Sequence[Begun]) -> list[bool]:
-        """Keep the attempts and their texts before they are sent; False for one whose lease is not ours any more."""
-        numbers = [delivery_number(item.delivery) for item in begun]
-        leases = {row.seq: row.lease for row in sql.LEASES.all(self._connection, json.dumps(numbers))}
-        held = [leases.get(number) == item.lease for number, item in zip(numbers, begun, strict=True)]
-        mine = [(number, item) for number, item, is_held in zip(numbers, begun, held, strict=True) if is_held]
-        sql.ADD_ATTEMPT.many(
-            self._connection, [(number, item.number, to_micros(item.started)) for number, item in mine]
-        )
-        sql.BEGIN.many(
-            self._connection,
-            [(item.number, item.message.title, item.message.body, number) for number, item in mine],
-        )
-        return held
-
-    def settle(self, settled: Sequence[Settled]) -> None:
-        """Keep what attempts came to; a delivery whose lease is not ours any more is left to its new holder."""
-        numbers = [delivery_number(item.delivery) for item in settled]
-        sql.FINISH_ATTEMPT.many(
-            self._connection,
-            [
-                (to_micros(item.finished), item.outcome.value, item.detail, number, item.number)
-                for number, item in zip(numbers, settled, strict=True)
-            ],
-        )
-        sql.SETTLE.many(
-            self._connection,
-            [
-                (item.state.value, item.reason, to_micros(item.due), number, item.lease)
-                for number, item in zip(numbers, settled, strict=True)
-            ],
-        )
-
-    def return_expired(self, now: datetime | None) -> tuple[list[str], datetime | None]:
-        """Make deliveries pending again whose lease ended before `now` (None: all leases, their holder is dead).
-
-        An attempt that was open is recorded as unknown: it may have been sent.  Returns the channels that have
-        something to do, and when the next lease ends.
-        """
-        ended = [deliveries.c.state == SENDING]
-        if now is not None:
-            ended.append(deliveries.c.lease_until < to_micros(now))
-        rows = self._connection.execute(
-            update(deliveries)
-            .where(*ended)
-            .values(state=DeliveryState.PENDING.value, lease=None, lease_until=None)
-            .returning(deliveries.c.seq, deliveries.c.channel, deliveries.c.attempts)
-        ).all()
-        sql.LOSE_ATTEMPT.many(
-            self._connection, [(Outcome.UNKNOWN.value, _DIED, row.seq, row.attempts) for row in rows]
-        )
-        [(next_end,)] = sql.NEXT_LEASE_END.all(self._connection)
-        return sorted({row.channel for row in rows}), None if next_end is None else from_micros(next_end)
-
-    def bury_orphans(self, channels: Collection[str]) -> int:
-        """Mark pending deliveries of channels that are configured no more as dead; return their number."""
-        return self._connection.execute(
-            update(deliveries)
-            .where(deliveries.c.state == PENDING, deliveries.c.channel.not_in(list(channels)))
-            .values(state=DeliveryState.DEAD.value, reason="channel_removed")
-        ).rowcount
-
-    def revive(self, delivery: str, now: datetime) -> bool:
-        """Make a delivery that is dead, cancelled or waiting due at once, for one more try at least."""
-        states = (DeliveryState.DEAD, DeliveryState.CANCELLED, DeliveryState.PENDING)
-        return self._change(
-            delivery, states, {"state": DeliveryState.PENDING.value, "reason": "", "due": to_micros(now)}
-        )
-
-    def cancel(self, delivery: str) -> bool:
-        """Cancel a delivery that waits."""
-        return self._change(
-            delivery,
-            (DeliveryState.PENDING, DeliveryState.DEAD),
-            {"state": DeliveryState.CANCELLED.value, "reason": "cancelled by hand"},
-        )
-
-    def _change(self, delivery: str, states: Sequence[DeliveryState], values: dict[str, Any]) -> bool:
-        try:
-            number = delivery_number(delivery)
-        except ValueError:  # there is no delivery of this name
-            return False
-        changed = self._connection.execute(
-            update(deliveries)
-            .where(
-                deliveries.c.seq == number,
-                deliveries.c.state.in_([state.value for state in states]),
-            )
-            .values(**values)
-        )
-        return changed.rowcount == 1
 
     # --- rule sets ----------------------------------------------------------------------------------------
 
@@ -440,15 +264,3 @@ class Transaction(Erasing):
         )
         self._connection.execute(delete(attempts).where(attempts.c.delivery.in_(told)))
         self._connection.execute(delete(deliveries).where(deliveries.c.seq.in_(told)))
-
-
-def _kept(row: Any) -> KeptEvent:
-    return KeptEvent(
-        place=row.seq,
-        id=row.id,
-        type=row.type,
-        received_at=from_micros(row.received_at),
-        rule_set=row.rule_set,
-        body=bytes(row.body),
-        tries=row.tries,
-    )

@@ -1,0 +1,36 @@
+"""The stage `stale_after`: what becomes of a message whose event was too long ago.
+
+Asked when the event is decided, and again before the message's first attempt: it may have waited meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from zennotify.core.model import Names
+
+
+class Then(StrEnum):
+    """What a stale message becomes."""
+
+    #: It goes out, and says that it is late.
+    MARK = "mark"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """`stale_after: {age, then}` of a rule."""
+
+    age: timedelta
+    #: The age as it is written: `2h`.
+    text: str
+    then: Then = Then.MARK
+
+    def is_over(self, names: Names, now: datetime) -> bool:
+        """Return whether an event is too old now: by its own time or, where it has none, by its arrival."""
+        event = names["event"]
+        at: datetime = event["at"] or event["received_at"]
+        return now - at >= self.age

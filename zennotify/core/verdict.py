@@ -1,0 +1,120 @@
+"""What becomes of a delivery after one attempt.
+
+Pure; called by the outbox's carriers when a send is over, and for attempts whose process died.
+
+::
+
+    sent        delivered
+    temporary   pending, due again after the next wait of `retry`; dead when there is none: `exhausted`
+    permanent   dead: `refused`
+    blocked     pending, and no try is used up: the channel is paused, and the message waits for it
+    unknown     by `on_unknown`: as temporary; or dead until somebody decides: `maybe_sent`; or delivered
+
+Where the channel has a fallback, a delivery that is dead, that has waited too long or has been tried often enough is
+told there instead; it is dead, or cancelled: `fallback`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from zennotify.core.model import DeliveryState, Outcome, Result
+from zennotify.core.retry import next_due
+
+
+class OnUnknown(StrEnum):
+    """What becomes of a message that may have arrived, or not."""
+
+    #: Send it again, and say so in it.
+    RESEND = "resend"
+    #: Keep it for somebody who decides.
+    HOLD = "hold"
+    ASSUME_SENT = "assume_sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Who is told instead, and when."""
+
+    channel: str
+    #: How long a message may have been due.
+    after: timedelta
+    #: How many tries it may take; None: as many as there are.
+    tries: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a channel does about failures."""
+
+    #: The longest wait before each try; their number is the number of tries.
+    retry: Sequence[timedelta]
+    on_unknown: OnUnknown = OnUnknown.RESEND
+    fallback: Fallback | None = None
+
+
+class Standing(NamedTuple):
+    """Where a delivery stood before the attempt."""
+
+    #: Tries that count against `retry`.
+    tries: int
+    #: When it was due, and when it was due first.
+    due: datetime
+    since: datetime
+    #: Whether an earlier try may have arrived.
+    is_unsure: bool = False
+    #: What is told to the owners of zennotify itself is written for one channel, and never falls back.
+    may_fall_back: bool = True
+
+
+class Verdict(NamedTuple):
+    """What becomes of a delivery."""
+
+    state: DeliveryState
+    reason: str
+    due: datetime
+    tries: int
+    is_unsure: bool
+    #: Whether the fallback is told instead.
+    falls_back: bool = False
+
+
+def verdict(policy: Policy, standing: Standing, result: Result, now: datetime, fraction: float) -> Verdict:
+    """Return what becomes of a delivery whose attempt came to this; `fraction` (0 to 1) is the jitter."""
+    found = _verdict(policy, standing, result, now, fraction)
+    fallback = policy.fallback
+    if fallback is None or not standing.may_fall_back or found.state is DeliveryState.DELIVERED:
+        return found
+    if found.state is DeliveryState.DEAD:
+        return found._replace(falls_back=True)
+    moment = standing.since + fallback.after
+    if now >= moment or (fallback.tries is not None and found.tries >= fallback.tries):
+        return found._replace(state=DeliveryState.CANCELLED, reason="fallback", due=now, falls_back=True)
+    return found._replace(due=min(found.due, moment))
+
+
+def _verdict(policy: Policy, standing: Standing, result: Result, now: datetime, fraction: float) -> Verdict:
+    tries, is_unsure = standing.tries, standing.is_unsure
+    match result.outcome:
+        case Outcome.SENT:
+            return Verdict(DeliveryState.DELIVERED, "", now, tries + 1, is_unsure)
+        case Outcome.PERMANENT:
+            return Verdict(DeliveryState.DEAD, "refused", now, tries + 1, is_unsure)
+        case Outcome.BLOCKED:
+            return Verdict(DeliveryState.PENDING, "", standing.due, tries, is_unsure)
+        case Outcome.TEMPORARY if result.of_channel:
+            return Verdict(DeliveryState.PENDING, "", standing.due, tries, is_unsure)
+        case Outcome.UNKNOWN if policy.on_unknown is OnUnknown.HOLD:
+            return Verdict(DeliveryState.DEAD, "maybe_sent", now, tries + 1, is_unsure=True)
+        case Outcome.UNKNOWN if policy.on_unknown is OnUnknown.ASSUME_SENT:
+            return Verdict(DeliveryState.DELIVERED, "assumed_sent", now, tries + 1, is_unsure=True)
+        case _:
+            is_unsure = is_unsure or result.outcome is Outcome.UNKNOWN
+            due = next_due(policy.retry, tries + 1, result, now, fraction)
+            if due is None:
+                return Verdict(DeliveryState.DEAD, "exhausted", now, tries + 1, is_unsure)
+            return Verdict(DeliveryState.PENDING, "", due, tries + 1, is_unsure)

@@ -1,0 +1,369 @@
+"""What is owed and sent: the statements of deliveries, their attempts and their channels.
+
+A part of Transaction, for the outbox, and for those who owe something new.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, select, update
+
+from zennotify.core.model import DeliveryState
+from zennotify.core.pause import Cause, Pause
+from zennotify.core.verdict import Standing
+from zennotify.store import statements as sql
+from zennotify.store.number import delivery_id, delivery_number
+from zennotify.store.rows import (
+    Begun,
+    ChannelState,
+    Claimed,
+    KeptEvent,
+    Lost,
+    NewDelivery,
+    Settled,
+)
+from zennotify.store.schema import (
+    PENDING,
+    SENDING,
+    attempts,
+    channels,
+    deliveries,
+    from_micros,
+    to_micros,
+)
+
+_MICROSECONDS = 1_000_000
+#: A delivery that is new: it has not been tried, and nothing of it may have arrived.
+_UNTRIED: Final = (0, 0)
+
+
+class Delivering:
+    """The part of Transaction that carries messages."""
+
+    _connection: Connection
+
+    # --- deliveries ---------------------------------------------------------------------------------------
+
+    def next_number(self, now: datetime) -> int:
+        """Return the number of the next delivery.
+
+        It is never below the present second, so that no id is repeated: not by a new store, nor after all was purged.
+        """
+        [(last,)] = sql.LAST_DELIVERY.all(self._connection)
+        return max((last or 0) + 1, to_micros(now) // _MICROSECONDS)
+
+    def add_deliveries(self, new: Sequence[NewDelivery]) -> range:
+        """Keep deliveries, pending; return their numbers."""
+        if not new:
+            return range(0)
+        first = self.next_number(new[0].created)
+        sql.ADD_DELIVERY.many(
+            self._connection,
+            [
+                (
+                    number,
+                    item.event,
+                    item.window,
+                    item.rule,
+                    item.channel,
+                    item.recipient,
+                    0,
+                    item.rule_set,
+                    item.held_back,
+                    "pending",
+                    "",
+                    to_micros(item.created),
+                    to_micros(item.due),
+                    0,
+                    item.title,
+                    item.message,
+                    to_micros(item.due),
+                    *_UNTRIED,
+                    None,
+                )
+                for number, item in enumerate(new, first)
+            ],
+        )
+        return range(first, first + len(new))
+
+    def hasten(self, numbers: Collection[int], now: datetime) -> None:
+        """Make deliveries due now that wait for later."""
+        at = to_micros(now)
+        sql.HASTEN.many(self._connection, [(at, json.dumps(list(numbers)), at)])
+
+    def claim(self, channel: str, most: int, lease: str, now: datetime, until: datetime) -> list[Claimed]:
+        """Take the oldest due deliveries of a channel; nobody else gets them before `until`."""
+        rows = sql.CLAIM.all(self._connection, lease, to_micros(until), channel, to_micros(now), most)
+        if not rows:
+            return []
+        places = json.dumps([row.event for row in rows if row.event is not None])
+        kept = {row.seq: kept_event(row) for row in sql.EVENTS.all(self._connection, places)}
+        others = self._channels_of([row.instead_of for row in rows if row.instead_of is not None])
+        return [
+            Claimed(
+                id=delivery_id(row.seq),
+                event=kept.get(row.event),
+                rule=row.rule,
+                channel=row.channel,
+                rule_set=row.rule_set,
+                held_back=row.held_back,
+                attempts=row.attempts,
+                recipient=row.recipient,
+                standing=_standing(row),
+                instead_of=others.get(row.instead_of, ""),
+                lease=lease,
+                title=row.title,
+                message=row.message,
+            )
+            for row in sorted(rows, key=lambda row: (row.due, row.seq))
+        ]
+
+    def _channels_of(self, numbers: Sequence[int]) -> dict[int, str]:
+        rows = sql.CHANNELS_OF.all(self._connection, json.dumps(numbers)) if numbers else ()
+        return {row.seq: row.channel for row in rows}
+
+    def next_due(self, channel: str) -> datetime | None:
+        """Return when the next pending delivery of a channel is due."""
+        [(due,)] = sql.NEXT_DUE.all(self._connection, channel)
+        return None if due is None else from_micros(due)
+
+    def begin(self, begun: Sequence[Begun]) -> list[bool]:
+        """Keep the attempts and their texts before they are sent; False for one whose lease is not ours any more."""
+        numbers = [delivery_number(item.delivery) for item in begun]
+        leases = {row.seq: row.lease for row in sql.LEASES.all(self._connection, json.dumps(numbers))}
+        held = [leases.get(number) == item.lease for number, item in zip(numbers, begun, strict=True)]
+        mine = [(number, item) for number, item, is_held in zip(numbers, begun, held, strict=True) if is_held]
+        sql.ADD_ATTEMPT.many(
+            self._connection, [(number, item.number, to_micros(item.started)) for number, item in mine]
+        )
+        sql.BEGIN.many(
+            self._connection,
+            [(item.number, item.message.title, item.message.body, number) for number, item in mine],
+        )
+        spent = {item.channel: item.spent for _, item in mine if item.spent is not None}
+        sql.SAVE_SPENT.many(self._connection, list(spent.items()))
+        return held
+
+    def settle(self, settled: Sequence[Settled]) -> None:
+        """Keep what attempts came to; a delivery whose lease is not ours any more is left to its new holder."""
+        numbers = [delivery_number(item.delivery) for item in settled]
+        sql.FINISH_ATTEMPT.many(
+            self._connection,
+            [
+                (_micros(item.finished), item.outcome.value, item.detail, number, item.number)
+                for number, item in zip(numbers, settled, strict=True)
+            ],
+        )
+        falling = {
+            number: item for number, item in zip(numbers, settled, strict=True) if item.verdict.falls_back
+        }
+        if falling:  # while the leases are still there to be compared
+            self._fall_back_settled(falling)
+        sql.SETTLE.many(
+            self._connection,
+            [
+                (
+                    item.verdict.state.value,
+                    item.verdict.reason,
+                    to_micros(item.verdict.due),
+                    item.verdict.tries,
+                    int(item.verdict.is_unsure),
+                    number,
+                    item.lease,
+                )
+                for number, item in zip(numbers, settled, strict=True)
+            ],
+        )
+
+    # --- fallbacks ----------------------------------------------------------------------------------------
+
+    def _fall_back_settled(self, falling: Mapping[int, Settled]) -> None:
+        rows = sql.FALLING.all(self._connection, json.dumps(list(falling)))
+        for row in rows:
+            item = falling[row.seq]
+            if row.lease == item.lease:
+                self._fall_back([row], item.fallback, item.verdict.due)
+
+    def _fall_back(self, rows: Sequence[Any], to: str, now: datetime) -> None:
+        """Owe to another channel what these rows owed to theirs."""
+        at = to_micros(now)
+        sql.ADD_FALLBACK.many(
+            self._connection,
+            [
+                (
+                    number,
+                    row.event,
+                    None,
+                    row.rule,
+                    to,
+                    "",
+                    row.step,
+                    row.rule_set,
+                    row.held_back,
+                    "pending",
+                    "",
+                    at,
+                    at,
+                    0,
+                    None,
+                    None,
+                    at,
+                    *_UNTRIED,
+                    row.seq,
+                )
+                for number, row in enumerate(rows, self.next_number(now))
+            ],
+        )
+
+    def fall_back_overdue(
+        self, channel: str, to: str, before: datetime, now: datetime, most: int
+    ) -> tuple[int, datetime | None]:
+        """Cancel what is pending for a channel since `before`, and owe it to another one.
+
+        Returns how many fell back, and when the first of the others was, or will be, due first.
+        """
+        found = sql.OVERDUE.all(self._connection, channel, to_micros(now), to_micros(before), most)
+        numbers = json.dumps([row.seq for row in found])
+        rows = sql.FALLING.all(self._connection, numbers) if found else ()
+        self._fall_back(rows, to, now)
+        sql.CANCEL_FALLEN.many(self._connection, [(to_micros(now), row.seq) for row in rows])
+        [(since,)] = sql.FIRST_DUE.all(self._connection, channel)
+        return len(rows), None if since is None else from_micros(since)
+
+    # --- what a dead process held -------------------------------------------------------------------------
+
+    def lost(self, now: datetime | None) -> list[Lost]:
+        """Return the deliveries whose lease ended before `now` (None: all leases, their holder is dead)."""
+        ended = [deliveries.c.state == SENDING]
+        if now is not None:
+            ended.append(deliveries.c.lease_until < to_micros(now))
+        is_open = (
+            (attempts.c.delivery == deliveries.c.seq)
+            & (attempts.c.number == deliveries.c.attempts)
+            & attempts.c.outcome.is_(None)
+        )
+        rows = self._connection.execute(
+            select(deliveries, attempts.c.number)
+            .outerjoin(attempts, is_open)
+            .where(*ended)
+            .order_by(deliveries.c.seq)
+        ).all()
+        return [
+            Lost(
+                id=delivery_id(row.seq),
+                channel=row.channel,
+                lease=row.lease,
+                attempts=row.attempts,
+                standing=_standing(row),
+                was_begun=row.number is not None,
+            )
+            for row in rows
+        ]
+
+    def next_lease_end(self) -> datetime | None:
+        """Return when the next lease ends."""
+        [(next_end,)] = sql.NEXT_LEASE_END.all(self._connection)
+        return None if next_end is None else from_micros(next_end)
+
+    def bury_orphans(self, channels: Collection[str]) -> int:
+        """Mark pending deliveries of channels that are configured no more as dead; return their number."""
+        return self._connection.execute(
+            update(deliveries)
+            .where(deliveries.c.state == PENDING, deliveries.c.channel.not_in(list(channels)))
+            .values(state=DeliveryState.DEAD.value, reason="channel_removed")
+        ).rowcount
+
+    def revive(self, delivery: str, now: datetime) -> bool:
+        """Make a delivery that is dead, cancelled or waiting due at once, with all its tries before it."""
+        states = (DeliveryState.DEAD, DeliveryState.CANCELLED, DeliveryState.PENDING)
+        return self._change(
+            delivery,
+            states,
+            {
+                "state": DeliveryState.PENDING.value,
+                "reason": "",
+                "due": to_micros(now),
+                "since": to_micros(now),
+                "tries": 0,
+            },
+        )
+
+    def cancel(self, delivery: str) -> bool:
+        """Cancel a delivery that waits."""
+        return self._change(
+            delivery,
+            (DeliveryState.PENDING, DeliveryState.DEAD),
+            {"state": DeliveryState.CANCELLED.value, "reason": "cancelled by hand"},
+        )
+
+    def _change(self, delivery: str, states: Sequence[DeliveryState], values: dict[str, Any]) -> bool:
+        try:
+            number = delivery_number(delivery)
+        except ValueError:  # there is no delivery of this name
+            return False
+        changed = self._connection.execute(
+            update(deliveries)
+            .where(
+                deliveries.c.seq == number,
+                deliveries.c.state.in_([state.value for state in states]),
+            )
+            .values(**values)
+        )
+        return changed.rowcount == 1
+
+    # --- channels -----------------------------------------------------------------------------------------
+
+    def save_pause(self, channel: str, pause: Pause | None) -> None:
+        """Keep why a channel is paused, or that it is not."""
+        kept: tuple[Any, ...] = (None,) * 5
+        if pause is not None:
+            times = (to_micros(pause.since), to_micros(pause.until))
+            kept = (pause.cause.value, *times, pause.probes, pause.detail)
+        sql.SAVE_PAUSE.many(self._connection, [(channel, *kept)])
+
+    def channel_states(self, names: Collection[str]) -> list[ChannelState]:
+        """Return what is kept of these channels; forget the others, which are no more."""
+        self._connection.execute(delete(channels).where(channels.c.name.not_in(list(names))))
+        return [
+            ChannelState(name=row.name, pause=pause_of(row), spent=row.spent)
+            for row in self._connection.execute(select(channels))
+        ]
+
+
+def pause_of(row: Any) -> Pause | None:
+    """Return the pause that a row of `channels` holds."""
+    if row.cause is None:
+        return None
+    since, until = from_micros(row.since), from_micros(row.until)
+    return Pause(cause=Cause(row.cause), since=since, until=until, probes=row.probes, detail=row.detail)
+
+
+def _standing(row: Any) -> Standing:
+    return Standing(
+        tries=row.tries,
+        due=from_micros(row.due),
+        since=from_micros(row.since),
+        is_unsure=bool(row.unsure),
+        may_fall_back=row.event is not None,
+    )
+
+
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else to_micros(moment)
+
+
+def kept_event(row: Any) -> KeptEvent:
+    """Return an event as its row holds it."""
+    return KeptEvent(
+        place=row.seq,
+        id=row.id,
+        type=row.type,
+        received_at=from_micros(row.received_at),
+        rule_set=row.rule_set,
+        body=bytes(row.body),
+        tries=row.tries,
+    )
