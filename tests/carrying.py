@@ -92,6 +92,11 @@ class World:
 
     def start(self, *ways: Way, ops: str = "") -> Outbox:
         """Start an outbox; `ops`: the channel that hears of troubles."""
+        outbox = self._make(*ways, ops=ops)
+        self._task = asyncio.create_task(outbox.run())
+        return outbox
+
+    def _make(self, *ways: Way, ops: str) -> Outbox:
 
         def wake(channels: set[str]) -> None:
             outbox.wake(channels)
@@ -106,15 +111,14 @@ class World:
         outbox = self.outbox = Outbox(
             self.store.writer, self.clock, self.metrics, self.render, ways, tell, jitter=lambda: 1.0
         )
-        self._task = asyncio.create_task(self.outbox.run())
-        return self.outbox
+        return outbox
 
     async def restart(self, *ways: Way, ops: str = "") -> Outbox:
         """Start another outbox on the same store, as a new process would."""
         await self.stop()
-        outbox = self.start(*ways, ops=ops)
+        outbox = self._make(*ways, ops=ops)
         await outbox.take_over()
-        outbox.wake({way.name for way in ways})
+        self._task = asyncio.create_task(outbox.run())
         return outbox
 
     async def pass_time(self, by: timedelta, asleep: timedelta) -> None:

@@ -183,7 +183,7 @@ class App:
             ops=ops,
         )
         self.receiver = Receiver(config.server, intake, self.metrics, clock, tell=ops.tell)
-        self.admin = Admin(readiness=self.readiness, metrics=self._metrics_text)
+        self.admin = Admin(readiness=self.readiness, metrics=self._metrics_text, paused=self._paused)
         self.control = ControlServer(
             {
                 "reload": self._on_reload,
@@ -397,6 +397,13 @@ class App:
         if is_empty and arguments.get("erased") and not arguments.get("left"):
             logger.info("a guest was forgotten")
         return {"is_empty": is_empty}
+
+    def _paused(self) -> dict[str, str]:
+        """Return the channels that may not send, and why."""
+        return {
+            name: f"{pause.cause.value} until {pause.until:%Y-%m-%dT%H:%M:%SZ}: {pause.detail}"
+            for name, pause in self.outbox.pauses().items()
+        }
 
     async def _writer_problem(self) -> str | None:
         try:

@@ -128,7 +128,7 @@ def test_what_was_received_decided_and_sent_can_be_listed_and_shown(world: World
     delivery = decision["deliveries"][0]
     assert [attempt["outcome"] for attempt in delivery["attempts"]] == ["sent"]
     assert delivery.keys() == {
-        "id", "event", "window", "rule", "channel", "state", "reason", "due", "attempts",
+        "id", "event", "window", "rule", "channel", "state", "reason", "due", "attempts", "instead_of",
     }  # fmt: skip
 
     [shown] = world.daemon.json("deliveries", "show", delivery["id"][:10])

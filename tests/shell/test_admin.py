@@ -16,14 +16,16 @@ from zennotify.web.admin import Admin
 
 
 @asynccontextmanager
-async def admin(checks: dict[str, str | None] | None = None) -> AsyncIterator[Admin]:
+async def admin(
+    checks: dict[str, str | None] | None = None, paused: dict[str, str] | None = None
+) -> AsyncIterator[Admin]:
     async def readiness() -> dict[str, str | None]:
         return checks or {}
 
     async def metrics() -> bytes:
         return Metrics().text()
 
-    site = Admin(readiness=readiness, metrics=metrics)
+    site = Admin(readiness=readiness, metrics=metrics, paused=lambda: paused or {})
     await site.start(Address(host="127.0.0.1", port=0))
     try:
         yield site
@@ -45,14 +47,28 @@ async def test_healthz_says_that_the_daemon_lives() -> None:
 async def test_readyz_names_every_check() -> None:
     async with admin({"store": None, "rules": None}) as site:
         answer = await get(site, "/readyz")
-    assert (answer.status, answer.json) == (200, {"ready": True, "checks": {"store": "ok", "rules": "ok"}})
+    assert (answer.status, answer.json) == (
+        200,
+        {"ready": True, "checks": {"store": "ok", "rules": "ok"}, "paused": {}},
+    )
 
 
 async def test_readyz_says_why_the_daemon_is_not_ready() -> None:
     async with admin({"store": None, "rules": "2 errors in rules/fees.yaml"}) as site:
         answer = await get(site, "/readyz")
     assert answer.status == 503
-    assert answer.json == {"ready": False, "checks": {"store": "ok", "rules": "2 errors in rules/fees.yaml"}}
+    assert answer.json == {
+        "ready": False,
+        "checks": {"store": "ok", "rules": "2 errors in rules/fees.yaml"},
+        "paused": {},
+    }
+
+
+async def test_a_paused_channel_is_told_and_does_not_make_the_daemon_unready() -> None:
+    paused = {"desk": "blocked until 2026-03-01T12:01:00Z: HTTP 401"}
+    async with admin({"store": None}, paused) as site:
+        answer = await get(site, "/readyz")
+    assert (answer.status, answer.json["ready"], answer.json["paused"]) == (200, True, paused)
 
 
 async def test_metrics_are_in_prometheus_format() -> None:
@@ -83,7 +99,7 @@ async def test_mistake_of_ours_is_told_by_its_type_only(caplog: pytest.LogCaptur
     async def broken() -> Any:
         raise LookupError("canary")
 
-    site = Admin(readiness=broken, metrics=broken)
+    site = Admin(readiness=broken, metrics=broken, paused=dict)
     await site.start(Address(host="127.0.0.1", port=0))
     answer = await get(site, "/readyz")
     await site.stop()

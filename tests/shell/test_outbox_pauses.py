@@ -68,7 +68,7 @@ async def test_what_waits_behind_a_429_uses_up_no_tries(world: World) -> None:
     await world.until_asleep(START + 10 * MINUTE)
     for _ in range(3 * len(RETRY)):
         await world.pass_time(10 * MINUTE, 10 * MINUTE)
-    assert states(world) == {"pending": 1}
+    await world.until(lambda: states(world) == {"pending": 1})
     channel.answer(SENT)
     await world.clock.advance(10 * MINUTE)
     await world.until(lambda: states(world) == {"delivered": 1})
@@ -83,7 +83,7 @@ async def test_a_wrong_token_pauses_the_channel_longer_and_longer_and_loses_noth
         until = next(iter(outbox.pauses().values())).until
         await world.pass_time(until - world.clock.now(), wait * MINUTE)
     assert moments(channel) == [minutes * MINUTE for minutes in (0, 1, 6, 21, 81, 141)]
-    assert states(world) == {"pending": 30}
+    await world.until(lambda: states(world) == {"pending": 30})
     pause = outbox.pauses()["desk"]
     assert (pause.cause, pause.since, pause.detail) == (Cause.BLOCKED, START, "HTTP 401: invalid_auth")
     assert world.store.reader.pauses() == outbox.pauses()
@@ -451,7 +451,7 @@ async def test_an_owners_message_does_not_fall_back_nor_keep_the_channel_busy(wo
     await world.until_asleep(START + MINUTE)
     await world.clock.advance(MINUTE)
     await world.until_asleep(world.clock.now() + MINUTE)
-    assert states(world, "mail") == {"pending": 1}
+    await world.until(lambda: states(world, "mail") == {"pending": 1})
 
 
 # --- too old

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from zennotify.cli.project import (
 from zennotify.clock import SystemClock
 from zennotify.config import Config
 from zennotify.core.model import Reason
+from zennotify.core.pause import Pause
 from zennotify.errors import ControlError, StoreError
 from zennotify.store import Store
 from zennotify.store.reading import BodyFilter, DeliveryView, EventView, QuarantineView
@@ -116,7 +117,9 @@ def events_list(
 def events_show(event_id: str, config_path: Path, as_json: bool) -> None:
     """Show one event: its decisions, its deliveries, its body."""
     config = load_or_exit(config_path).config
-    event = _only(open_or_exit(config).event(event_id), "event", event_id)
+    reader = open_or_exit(config)
+    event = _only(reader.event(event_id), "event", event_id)
+    pauses = reader.pauses()
     body = json.loads(event.body)
     if as_json:
         click.echo(json.dumps([{**_event_json(event), "body": body}], indent=2))
@@ -125,7 +128,7 @@ def events_show(event_id: str, config_path: Path, as_json: bool) -> None:
     for decision in event.decisions:
         click.echo(f"  {decision.rule or '(all rules)'}: {decision.reason} {decision.detail}".rstrip())
         for delivery in decision.deliveries:
-            click.echo("    " + _delivery_line(config)(delivery))
+            click.echo("    " + _delivery_line(config, pauses)(delivery))
             _show_attempts(config, delivery, "      ")
     if not event.decisions:
         click.echo("  no rule matched" if event.state == "decided" else "  not decided yet")
@@ -166,7 +169,9 @@ def deliveries_list(
 ) -> None:
     """List deliveries, newest first."""
     config = load_or_exit(config_path).config
-    rows = open_or_exit(config).deliveries(
+    reader = open_or_exit(config)
+    pauses = reader.pauses()
+    rows = reader.deliveries(
         type=event_type,
         center=center,
         reason=reason,
@@ -176,7 +181,7 @@ def deliveries_list(
         wanted=guest,
         most=most,
     )
-    _show(rows, as_json, _delivery_json, _delivery_line(config))
+    _show(rows, as_json, _delivery_json(pauses), _delivery_line(config, pauses))
 
 
 @deliveries.command("show")
@@ -186,13 +191,20 @@ def deliveries_list(
 def deliveries_show(delivery_id: str, config_path: Path, as_json: bool) -> None:
     """Show one delivery: its attempts and its text."""
     config = load_or_exit(config_path).config
-    delivery = _only(open_or_exit(config).delivery(delivery_id), "delivery", delivery_id)
+    reader = open_or_exit(config)
+    delivery = _only(reader.delivery(delivery_id), "delivery", delivery_id)
+    pauses = reader.pauses()
     if as_json:
         text = {"title": delivery.title, "message": delivery.message}
-        click.echo(json.dumps([{**_delivery_json(delivery), **text}], indent=2))
+        click.echo(json.dumps([{**_delivery_json(pauses)(delivery), **text}], indent=2))
         return
-    click.echo(_delivery_line(config)(delivery))
+    click.echo(_delivery_line(config, pauses)(delivery))
     click.echo(f"  event {delivery.event}" if delivery.event else f"  window {delivery.window}")
+    if delivery.instead_of is not None:
+        click.echo(f"  instead of delivery {delivery.instead_of[:8]}")
+    pause = pauses.get(delivery.channel)
+    if pause is not None and delivery.state == "pending":
+        click.echo(f"  {delivery.channel} is paused since {_local(config, pause.since)}: {pause.detail}")
     _show_attempts(config, delivery, "  ")
     if delivery.message is not None:
         click.echo(f"\n{delivery.title}\n\n{delivery.message}")
@@ -301,14 +313,22 @@ def _event_json(event: EventView) -> dict[str, Any]:
                 "rule": decision.rule,
                 "reason": decision.reason,
                 "detail": decision.detail,
-                "deliveries": [_delivery_json(delivery) for delivery in decision.deliveries],
+                "deliveries": [_json_of(delivery) for delivery in decision.deliveries],
             }
             for decision in event.decisions
         ],
     }
 
 
-def _delivery_json(delivery: DeliveryView) -> dict[str, Any]:
+def _delivery_json(pauses: Mapping[str, Pause]) -> Callable[[DeliveryView], dict[str, Any]]:
+    def to_json(delivery: DeliveryView) -> dict[str, Any]:
+        pause = pauses.get(delivery.channel) if delivery.state == "pending" else None
+        return {**_json_of(delivery), "paused_until": _iso(None if pause is None else pause.until)}
+
+    return to_json
+
+
+def _json_of(delivery: DeliveryView) -> dict[str, Any]:
     return {
         "id": delivery.id,
         "event": delivery.event,
@@ -318,6 +338,7 @@ def _delivery_json(delivery: DeliveryView) -> dict[str, Any]:
         "state": delivery.state,
         "reason": delivery.reason,
         "due": _iso(delivery.due),
+        "instead_of": delivery.instead_of,
         "attempts": [
             {
                 "started": _iso(attempt.started),
@@ -349,10 +370,13 @@ def _event_line(config: Config) -> Callable[[EventView], str]:
     return line
 
 
-def _delivery_line(config: Config) -> Callable[[DeliveryView], str]:
+def _delivery_line(config: Config, pauses: Mapping[str, Pause]) -> Callable[[DeliveryView], str]:
     def line(delivery: DeliveryView) -> str:
         state = delivery.state + (f" ({delivery.reason})" if delivery.reason else "")
-        if delivery.state == "pending" and delivery.attempts:
+        pause = pauses.get(delivery.channel)
+        if delivery.state == "pending" and pause is not None:
+            state += f", channel paused ({pause.cause.value}) until {_local(config, pause.until)}"
+        elif delivery.state == "pending" and delivery.attempts:
             state += f", next try {_local(config, delivery.due)}"
         made = f"{delivery.id[:8]}  {_local(config, delivery.created)}  {delivery.channel:16}"
         return f"{made}  {delivery.rule:32}  {state}"

@@ -23,12 +23,15 @@ class Admin:
         *,
         readiness: Callable[[], Awaitable[Mapping[str, str | None]]],
         metrics: Callable[[], Awaitable[bytes]],
+        paused: Callable[[], Mapping[str, str]],
     ) -> None:
         """Take what is asked for on each request.
 
-        `readiness` gives each check by name with the reason why it does not hold, or None.
+        `readiness` gives each check by name with the reason why it does not hold, or None; `paused` the channels that
+        may not send and why, which is told but does not make the daemon unready: events are taken all the same.
         """
         self._readiness = readiness
+        self._paused = paused
         self._metrics = metrics
         self._site = Site(
             [
@@ -58,7 +61,8 @@ class Admin:
         checks = await self._readiness()
         ready = not any(checks.values())
         told = {name: reason or "ok" for name, reason in checks.items()}
-        return web.json_response({"ready": ready, "checks": told}, status=200 if ready else 503)
+        answer = {"ready": ready, "checks": told, "paused": dict(self._paused())}
+        return web.json_response(answer, status=200 if ready else 503)
 
     async def _text(self, _request: web.Request) -> web.Response:
         return web.Response(body=await self._metrics(), headers=_PROMETHEUS)
