@@ -29,11 +29,11 @@ def names(center: str | None = "c1", **guest: Any) -> Names:
     return {"center": {"id": center}, "guest": {"email": "ann@example.com", "opted_out": None, **guest}}
 
 
-def by_mail(names: Names) -> str | None:
+def by_mail(names: Names) -> str:
     email = names["guest"]["email"]
     if email == "broken":
         raise ExpressionError("no such field")
-    return str(email) if email else None
+    return str(email or "")
 
 
 MAIL = GuestChannel(recipient=by_mail, medium="email", to="{{ guest.email }}")

@@ -22,12 +22,21 @@ from __future__ import annotations
 import logging
 import re
 import warnings
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from zennotify.channel.dial import is_forbidden
+from zennotify.channel.recipient import (
+    EXAMPLES,
+    check_mail,
+    check_number,
+    is_for_guests,
+    read_mail,
+    read_number,
+)
 from zennotify.channel.services import HINTS, SERVICES, Service
 from zennotify.core.model import Form
 
@@ -42,13 +51,6 @@ class ChannelProblem(Exception):  # noqa: N818 - it is one, and named so whereve
 CONSOLE: Final = "console"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
-_MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
-_LONGEST_ADDRESS: Final = 254
-#: What people write between the digits of a number.
-_NO_DIGITS = re.compile(r"[\s().-]+")
-#: In the place of a recipient that comes from the event, to look whether the rest can be used.
-_EXAMPLES: Final = {Form.EMAIL: "guest@example.com", Form.SMS: "+12065550100"}
 #: Settings that make a service read a file of the machine, or fetch an address, and send what it finds.
 _FILE_SETTINGS: Final = frozenset(
     {"attach", "attach-as", "attachment", "config", "file", "filename", "keyfile", "path", "pgp"}
@@ -161,50 +163,36 @@ def _set_recipient(parts: dict[str, Any], to: str | None, scheme: str) -> str | 
     if named:
         msg = "`url` names a recipient and `to` another one; keep one of them"
         raise ChannelProblem(msg)
-    _check_recipient(to, form)
-    aimed = _EXAMPLES[form] if is_for_guests(to) else to
+    given = EXAMPLES[form] if is_for_guests(to) else to  # what an event gives is looked at when it comes
+    try:
+        aimed = check_number(given) if form is Form.SMS else check_mail(given)
+    except ValueError as error:
+        raise ChannelProblem(str(error)) from None
     parts["targets"] = [aimed]
     return aimed
 
 
-def is_for_guests(to: str | None) -> bool:
-    """Return whether the recipient of a channel comes from the event."""
-    return to is not None and ("{{" in to or "{%" in to)
-
-
-def medium_of(url: str, to: str) -> Form:
+def medium_of(url: str, to: str, form: Form | None) -> Form:
     """Return how a channel for guests reaches them, by mail or by phone, whatever form its messages have."""
-    scheme = scheme_of(url)
-    if scheme != CONSOLE:
-        return SERVICES[scheme].form
-    return Form.SMS if "phone" in to else Form.EMAIL
+    with suppress(ChannelProblem):  # as where its secret cannot be read
+        scheme = scheme_of(url)
+        if scheme != CONSOLE:
+            return SERVICES[scheme].form
+    return Form.SMS if form is Form.SMS or "phone" in to else Form.EMAIL
 
 
-def guest_address(said: str, url: str, to: str) -> str | None:
-    """Return an address that an event gives as the channel of this `url` and `to` takes it; None where it is none."""
-    if medium_of(url, to) is Form.SMS:
-        said = _NO_DIGITS.sub("", said)
-        fits = _PHONE.fullmatch(said)
-    else:
-        fits = _MAIL.fullmatch(said)
-    if fits is None or len(said) > _LONGEST_ADDRESS:
-        return None
+def guest_address(said: str, url: str, medium: Form, country: str | None) -> str:
+    """Return the recipient that an event gives as the channel of this `url` takes it.
+
+    ChannelProblem where there is none that it can write to; `country` is where a number without a country code is
+    dialled.
+    """
     try:
-        check_url(url, said, None)
-    except ChannelProblem:
-        return None
-    return said
-
-
-def _check_recipient(to: str, form: Form) -> None:
-    if is_for_guests(to):  # what an event gives is looked at when it comes
-        return
-    if form is Form.SMS and not _PHONE.fullmatch(to):
-        msg = '`to` must be one phone number in international form, such as "+12065550100"'
-        raise ChannelProblem(msg)
-    if form is Form.EMAIL and not _MAIL.fullmatch(to):
-        msg = "`to` must be one e-mail address, such as manager@example.com"
-        raise ChannelProblem(msg)
+        recipient = read_number(said, country) if medium is Form.SMS else read_mail(said)
+    except ValueError as error:
+        raise ChannelProblem(str(error)) from None
+    check_url(url, recipient, None)
+    return recipient
 
 
 def _check_plugin(plugin: NotifyBase, service: Service, scheme: str) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from zennotify.core.cap import Limit
 from zennotify.message.moments import style
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import kind, parse_duration, parse_time_zone
@@ -37,6 +38,7 @@ _URL_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _WEB_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RATE = re.compile(r"[1-9][0-9]{0,5}/[smhd]")
+_PREFIX = re.compile(r"\+[1-9][0-9]{0,9}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -316,6 +318,35 @@ def rate(value: object) -> str:
     """Take `1/m`: so many messages in a second, minute, hour or day."""
     if not _RATE.fullmatch(text(value)):
         raise ValueError(f"{shown(value)} is not a rate, e.g. 1/m or 100/h")
+    return str(value)
+
+
+def limits(value: object) -> tuple[Limit, ...]:
+    """Read `5/d` or a list of such limits, one for each unit."""
+    if isinstance(value, list) and not value:
+        raise ValueError("a limit is expected, e.g. 5/d")
+    read = [_limit(one) for one in (value if isinstance(value, list) else [value])]
+    units = [limit.unit for limit in read]
+    for unit in units:
+        if units.count(unit) > 1:
+            raise ValueError(f"there are two limits for the same time: one /{unit} is expected")
+    return tuple(read)
+
+
+def _limit(value: object) -> Limit:
+    written = text(value)
+    if not _RATE.fullmatch(written):
+        raise ValueError(f"{shown(value)} is not a limit, e.g. 5/d or 3/h")
+    count, _, unit = written.partition("/")
+    return Limit(int(count), unit)
+
+
+def phone_prefix(value: object) -> str:
+    """Take the beginning of phone numbers: a country code, or more."""
+    if not _PREFIX.fullmatch(text(value)):
+        raise ValueError(
+            f'{shown(value)} is not how a phone number begins: a country code, e.g. "+1" or "+44"'
+        )
     return str(value)
 
 
