@@ -28,6 +28,7 @@ _WRITTEN: Final = re.compile(
 _LONGEST: Final = 64
 #: With its country code; the shortest numbers that anybody can write to are Niue's.
 _SHORTEST: Final = 7
+_ODD: Final = "one phone number is expected, of the usual length"
 #: Somebody pays more than for a message.
 _COSTLY: Final = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST})
 
@@ -42,10 +43,12 @@ def read_number(said: str, country: str | None) -> str:
     if len(written) > _LONGEST or not _WRITTEN.fullmatch(written):
         raise ValueError("one phone number is expected, without letters and without an extension")
     number = _parsed(written, country)
+    full = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    if full != phonenumbers.format_number(_parsed(full, None), PhoneNumberFormat.E164):
+        raise ValueError(_ODD)  # with zeros where no number has them
     region = phonenumbers.region_code_for_country_code(number.country_code or 0)
     if phonenumbers.is_valid_short_number_for_region(number, region):
         raise ValueError("a phone number is expected, this is a short code")
-    full = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     length = phonenumbers.is_possible_number_with_reason(number)  # as it is dialled from everywhere
     if length != ValidationResult.IS_POSSIBLE or len(full) <= _SHORTEST:
         raise ValueError(
@@ -62,7 +65,7 @@ def _parsed(written: str, country: str | None) -> PhoneNumber:
     except NumberParseException as error:
         reason = error.error_type
     if reason != NumberParseException.INVALID_COUNTRY_CODE:
-        raise ValueError("one phone number is expected, of the usual length")
+        raise ValueError(_ODD)
     if written.startswith(("+", "\uff0b")):
         raise ValueError("the phone number begins with a country code that no country has")
     raise ValueError("the phone number has no country code, and its centre no `country` in centers.yaml")

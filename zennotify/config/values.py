@@ -334,11 +334,11 @@ def limits(value: object) -> tuple[Limit, ...]:
 
 
 def _limit(value: object) -> Limit:
-    written = text(value)
+    written = str(value) if isinstance(value, int) else text(value)
     if not _RATE.fullmatch(written):
-        raise ValueError(f"{shown(value)} is not a limit, e.g. 5/d or 3/h")
-    count, _, unit = written.partition("/")
-    return Limit(int(count), unit)
+        raise ValueError(f"{shown(value)} is not a limit with its time, e.g. 5/d or 3/h")
+    most, _, unit = written.partition("/")
+    return Limit(int(most), unit)
 
 
 def phone_prefix(value: object) -> str:
