@@ -103,6 +103,7 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
         problems.append(Problem(problem.file, problem.line, problem.column, known, warning=not need_secrets))
     forms: dict[str, Form] = {}
     for name, channel in file.config.channels.items():
+        problems += _caps(file, name, channel)
         if ("channels", name, "url") in file.missing:
             forms[name] = channel.form or Form.CHAT
             continue
@@ -110,7 +111,6 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
             forms[name] = check_url(channel.url.get_secret_value(), channel.to, channel.form)
         except ChannelProblem as error:
             problems.append(file.where(("channels", name, "url"), str(error)))
-        problems += _caps(file, name, channel)
         if channel.to is not None and is_for_guests(channel.to):
             problems += (
                 file.where(("ops", index), f"`{name}` writes to guests; name a channel of your own")
