@@ -100,6 +100,11 @@ def _hint(scheme: str) -> str:
 
 def make_plugin(url: str, to: str | None) -> NotifyBase:
     """Return a new Apprise object for this channel; raise ChannelProblem where there is anything wrong."""
+    return _make_plugin(url, None if to is None else _recipient(to, scheme_of(url)))
+
+
+def _make_plugin(url: str, to: str | None) -> NotifyBase:
+    """Do the same for a recipient that has been looked at."""
     scheme = scheme_of(url)
     service = SERVICES[scheme]
     kind = _load(service)
@@ -107,15 +112,15 @@ def make_plugin(url: str, to: str | None) -> NotifyBase:
     if not parts:
         raise ChannelProblem(f"`url` cannot be read; {_shape(kind, scheme)}")
     _check_settings(parts["qsd"], service)
-    aimed = _set_recipient(parts, to, scheme)
+    _set_recipient(parts, to, service.form)
     # Pictures and footers would come from Apprise's own site, and tell every reader that it was Apprise.
     parts |= {f"include_{ornament}": False for ornament in _ORNAMENTS if _is_unset(parts, ornament)}
     try:
         plugin: NotifyBase = kind(**parts, asset=_asset())
     except Exception:  # whatever a service thinks of its URL; its text may quote a token
         raise ChannelProblem(f"`url` is not complete; {_shape(kind, scheme)}") from None
-    if aimed is not None and service.form is Form.EMAIL:
-        _aim(plugin, aimed)
+    if to is not None and service.form is Form.EMAIL:
+        _aim(plugin, to)
     _check_plugin(plugin, service, scheme)
     return plugin
 
@@ -147,29 +152,32 @@ def _check_settings(settings: dict[str, str], service: Service) -> None:
         )
 
 
-def _set_recipient(parts: dict[str, Any], to: str | None, scheme: str) -> str | None:
-    """Put the recipient into the parts of a URL; return it where it comes from `to`."""
+def _recipient(to: str, scheme: str) -> str:
+    """Return the recipient that a channel's `to` means; of a channel for guests, one like theirs."""
     form = SERVICES[scheme].form
     if form not in {Form.EMAIL, Form.SMS}:
-        if to is not None:
-            raise ChannelProblem(f"`to` cannot be used with {scheme}://: its `url` already says where")
-        return None
+        raise ChannelProblem(f"`to` cannot be used with {scheme}://: its `url` already says where")
+    given = EXAMPLES[form] if is_for_guests(to) else to  # what an event gives is looked at when it comes
+    try:
+        return check_number(given) if form is Form.SMS else check_mail(given)
+    except ValueError as error:
+        raise ChannelProblem(str(error)) from None
+
+
+def _set_recipient(parts: dict[str, Any], to: str | None, form: Form) -> None:
+    """Put the recipient into the parts of a URL."""
+    if form not in {Form.EMAIL, Form.SMS}:
+        return
     named = [target for target in parts.get("targets") or () if target]
     if to is None:
         if not named:
             example = "manager@example.com" if form is Form.EMAIL else '"+12065550100"'
             raise ChannelProblem(f"no recipient: add `to: {example}`")
-        return None
+        return
     if named:
         msg = "`url` names a recipient and `to` another one; keep one of them"
         raise ChannelProblem(msg)
-    given = EXAMPLES[form] if is_for_guests(to) else to  # what an event gives is looked at when it comes
-    try:
-        aimed = check_number(given) if form is Form.SMS else check_mail(given)
-    except ValueError as error:
-        raise ChannelProblem(str(error)) from None
-    parts["targets"] = [aimed]
-    return aimed
+    parts["targets"] = [to]
 
 
 def medium_of(url: str, to: str, form: Form | None) -> Form:
@@ -191,7 +199,8 @@ def guest_address(said: str, url: str, medium: Form, country: str | None) -> str
         recipient = read_number(said, country) if medium is Form.SMS else read_mail(said)
     except ValueError as error:
         raise ChannelProblem(str(error)) from None
-    check_url(url, recipient, None)
+    if scheme_of(url) != CONSOLE:
+        _make_plugin(url, recipient)  # not every service takes every number
     return recipient
 
 

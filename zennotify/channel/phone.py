@@ -38,14 +38,13 @@ def read_number(said: str, country: str | None) -> str:
 
     `country` (ISO 3166) is where it is dialled when it has no country code; None: then it is refused.
     """
-    # A number that is copied from a telephone comes between signs for the direction of writing.
-    written = "".join(sign for sign in said if unicodedata.category(sign) != "Cf").strip(" ")
+    written = said.strip(" ")
+    if not said.isascii():  # what is copied from a telephone comes between signs for the direction of writing
+        written = "".join(sign for sign in said if unicodedata.category(sign) != "Cf").strip(" ")
     if len(written) > _LONGEST or not _WRITTEN.fullmatch(written):
         raise ValueError("one phone number is expected, without letters and without an extension")
     number = _parsed(written, country)
     full = phonenumbers.format_number(number, PhoneNumberFormat.E164)
-    if full != phonenumbers.format_number(_parsed(full, None), PhoneNumberFormat.E164):
-        raise ValueError(_ODD)  # with zeros where no number has them
     region = phonenumbers.region_code_for_country_code(number.country_code or 0)
     if phonenumbers.is_valid_short_number_for_region(number, region):
         raise ValueError("a phone number is expected, this is a short code")
@@ -54,9 +53,17 @@ def read_number(said: str, country: str | None) -> str:
         raise ValueError(
             f"a phone number of its country has {_lengths(number, region)} digits behind the country code"
         )
-    if phonenumbers.number_type(number) in _COSTLY:
+    kind = phonenumbers.number_type(number)
+    if kind in _COSTLY:
         raise ValueError("zennotify does not write to numbers that cost extra")
+    if kind == PhoneNumberType.UNKNOWN and not _is_exact(full):
+        raise ValueError(_ODD)
     return full
+
+
+def _is_exact(full: str) -> bool:
+    """Return whether a number in E.164 is read as itself: not every one is that nobody can have."""
+    return phonenumbers.format_number(_parsed(full, None), PhoneNumberFormat.E164) == full
 
 
 def _parsed(written: str, country: str | None) -> PhoneNumber:
