@@ -20,7 +20,15 @@ from functools import partial
 from typing import Any
 
 from zennotify import __version__, systemd
-from zennotify.channel import Channel, close_all, guest_address, is_for_guests, medium_of, open_channel
+from zennotify.channel import (
+    Channel,
+    ChannelProblem,
+    close_all,
+    guest_address,
+    is_for_guests,
+    medium_of,
+    open_channel,
+)
 from zennotify.clock import Clock
 from zennotify.config import Address, ChannelConfig, Config
 from zennotify.core.model import Form, Label, Names, Result, Zone
@@ -29,7 +37,14 @@ from zennotify.core.verdict import OnUnknown, Policy
 from zennotify.decider import Decider
 from zennotify.enquiry import Enquiry
 from zennotify.erasure import Part, erase
-from zennotify.errors import ConfigError, ControlError, StoreError, StoreUnavailable, ZennotifyError
+from zennotify.errors import (
+    ConfigError,
+    ControlError,
+    RecipientError,
+    StoreError,
+    StoreUnavailable,
+    ZennotifyError,
+)
 from zennotify.intake import Intake
 from zennotify.message import TemplateProblem, compile_recipient, notice
 from zennotify.metrics import Metrics
@@ -79,20 +94,33 @@ def _guest_channels(config: Config, forms: Mapping[str, Form]) -> dict[str, Gues
     channels: dict[str, GuestChannel] = {}
     for name, channel in config.channels.items():
         if channel.to is not None and is_for_guests(channel.to) and name in forms:
+            url = channel.url.get_secret_value()
+            medium = medium_of(url, channel.to, channel.form)
             with contextlib.suppress(TemplateProblem):
-                url = channel.url.get_secret_value()
                 channels[name] = GuestChannel(
-                    recipient=_recipient(channel.to, url),
-                    medium=medium_of(url, channel.to).value,
+                    recipient=_recipient(channel.to, url, medium),
+                    medium=medium.value,
                     to=channel.to,
                     without_consent=channel.consent is not None,
+                    cap=channel.cap if medium is Form.SMS else None,
                 )
     return channels
 
 
-def _recipient(to: str, url: str) -> Callable[[Names], str | None]:
+def _recipient(to: str, url: str, medium: Form) -> Callable[[Names], str]:
     said = compile_recipient(to, EVENT_NAMES)
-    return lambda names: guest_address(said(names), url, to)
+
+    def recipient(names: Names) -> str:
+        given = said(names)
+        if not given:
+            return ""
+        country = names["center"]["country"] if medium is Form.SMS else None
+        try:
+            return guest_address(given, url, medium, country)
+        except ChannelProblem as error:
+            raise RecipientError(str(error)) from None
+
+    return recipient
 
 
 def reading(config: Config) -> Reading:

@@ -10,10 +10,11 @@ quarantined bodies; last the bookings that lead to the rest, so that a run that 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from zennotify.core.cap import recipient_key
 from zennotify.core.model import Event
 from zennotify.core.once import WindowKey
 from zennotify.store import Reader
@@ -91,7 +92,9 @@ def find(reader: Reader, own: Belongings, reading: Reading, progress: Progress) 
         texts = reader.messages_with(own.mention.id)
         quoted = {event for event, text in texts if own.mention.in_text(text)}
         found.quoted = quoted - found.events - found.about
-    found.windows = list(_windows(reader, own, progress))
+    # Caps are counted by what stands for a number; the numbers that were written to say by which.
+    counted = set(map(recipient_key, reader.recipients(found.events | found.about)))
+    found.windows = list(_windows(reader, own, counted, progress))
     bodies = reader.quarantine(most=_MOST_QUARANTINED)
     found.quarantine = [row.id for row in bodies if own.is_in_text(row.body)]
     found.facts = [*([own.guest] if own.has_fact else ()), *sorted(own.classes)]
@@ -132,10 +135,10 @@ def _events(
         progress("events", count)
 
 
-def _windows(reader: Reader, own: Belongings, progress: Progress) -> Iterator[WindowKey]:
+def _windows(reader: Reader, own: Belongings, counted: Set[str], progress: Progress) -> Iterator[WindowKey]:
     count = 0
     for page in reader.all_windows():
-        yield from (window for window in page if own.is_in_window(window.key))
+        yield from (window for window in page if window.key in counted or own.is_in_window(window.key))
         count += len(page)
         progress("windows", count)
 

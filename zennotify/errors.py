@@ -5,6 +5,7 @@
     ZennotifyError
     ├── ConfigError          files the user wrote cannot be used; holds every problem found
     ├── ExpressionError      a `when` could not be evaluated for this event
+    ├── RecipientError       an event gives no recipient that can be written to
     ├── MessageError         a template could not be rendered for this event
     ├── ControlError         the running daemon could not be asked, or said no
     └── StoreError           the store cannot be used at all
@@ -51,6 +52,10 @@ class ConfigError(ZennotifyError):
 
 class ExpressionError(ZennotifyError):
     """A `when` expression failed for this event; the text says why, without the event's values."""
+
+
+class RecipientError(ZennotifyError):
+    """The recipient that an event gives cannot be written to; the text says why, without the recipient."""
 
 
 class MessageError(ZennotifyError):

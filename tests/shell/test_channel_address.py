@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from zennotify.channel import ChannelProblem, check_url
+from zennotify.channel import ChannelProblem, check_url, guest_address, medium_of
 from zennotify.channel.address import make_plugin
 from zennotify.channel.services import SERVICES
 from zennotify.core.model import Form
@@ -175,12 +175,151 @@ RECIPIENTS = [
     (TWILIO, "206 555 0100", "`to` must be one phone number in international form"),
     (TWILIO, f"{PHONE},{PHONE}", "`to` must be one phone number in international form"),
     (TWILIO, "w:+12065550100", "`to` must be one phone number in international form"),
+    (TWILIO, "+1 206 555 0100", "`to` must be one phone number in international form"),
+    (TWILIO, "+1206555010", "a phone number of its country has 10 digits behind the country code"),
+    (
+        TWILIO,
+        "+9991234567",
+        "`to` is no number to write to: the phone number begins with a country code that no",
+    ),
+    (
+        TWILIO,
+        "+19005550100",
+        "`to` is no number to write to: zennotify does not write to numbers that cost extra",
+    ),
+    (TWILIO, "+4407911123456", "as it is dialled from abroad, without the 0 behind the country code"),
+    ("mailto://user:pass@example.com", "a..b@example.com", "`to` must be one e-mail address"),
+    ("mailto://user:pass@example.com", "a@stra\u00dfe.example", "`to` must be one e-mail address"),
 ]
 
 
 @pytest.mark.parametrize(("url", "to", "sentence"), RECIPIENTS)
 def test_a_bad_recipient_gets_one_clear_sentence(url: str, to: str, sentence: str) -> None:
     assert sentence in problem(url, to)
+
+
+#: What an event says, and the one address that becomes of it.
+ADDRESSES = [
+    ("ann@example.com", "ann@example.com"),
+    ("Ann.O'Brien+spa@Mail.Example.COM", "Ann.O'Brien+spa@mail.example.com"),
+    ("a" * 64 + "@example.com", "a" * 64 + "@example.com"),
+    # One address for each that looks like it.
+    ("a@ex\u0430mple.com", "a@xn--exmple-4nf.com"),
+    ("a@m\u00fcnchen.example", "a@xn--mnchen-3ya.example"),
+    ("a@M\u00dcNCHEN.example", "a@xn--mnchen-3ya.example"),
+    ("a@mu\u0308nchen.example", "a@xn--mnchen-3ya.example"),
+    ("a@\u4f8b\u3048.jp", "a@xn--r8jz45g.jp"),
+    ("a@xn--exmple-4nf.com", "a@xn--exmple-4nf.com"),
+]
+NO_ADDRESSES = [
+    "",
+    "ann",
+    "ann@",
+    "@example.com",
+    "ann@example",
+    "root@localhost",
+    "ann@127.0.0.1",
+    "ann@[127.0.0.1]",
+    "ann@[IPv6:::1]",
+    "ann@example.com.",
+    "ann@.example.com",
+    "ann@example..com",
+    "ann@-example.com",
+    "ann@example-.com",
+    "ann@exam_ple.com",
+    "ann@" + "x" * 64 + ".com",
+    "a" * 65 + "@example.com",
+    "ann@" + "x" * 60 + ".example" * 25 + ".com",
+    ".ann@example.com",
+    "ann.@example.com",
+    "an..n@example.com",
+    '"an n"@example.com',
+    "ann bob@example.com",
+    "ann@example.com, bob@example.com",
+    "ann@example.com;bob@example.com",
+    "ann@example.com bob@example.com",
+    "Ann <ann@example.com>",
+    "mailto:ann@example.com",
+    "ann@example.com?cc=bob@example.com",
+    "ann@example.com/bob",
+    "a@x.test\r\nRCPT TO:<b@evil.test>",
+    "a@x.test\nBcc: b@evil.test",
+    "a@x.test\n",
+    "a@x.test\x00",
+    "\u00e4nn@example.com",
+    "ann\u202e@example.com",
+    "ann@moc.\u202eelpmaxe",
+    "ann\uff20example.com",
+    # Not all mail servers read these alike, or they only look like another.
+    "ann@stra\u00dfe.example",
+    "ann@\uff45xample.com",
+    "ann@example\u3002com",
+    "ann@exa\u200dmple.com",
+    "ann@exa\u00admple.com",
+    "ann@\u2488com.example",
+    "ann@" + "\u00e4" * 70 + ".example",
+]
+
+
+@pytest.mark.parametrize(("said", "address"), ADDRESSES)
+def test_an_address_from_an_event_is_one_address_in_ascii(said: str, address: str) -> None:
+    url = "mailto://user:pass@example.com"
+    assert guest_address(said, url, Form.EMAIL, None) == address
+    assert guest_address(address, url, Form.EMAIL, None) == address
+    assert vars(make_plugin(url, address))["targets"] == [(False, address)]
+
+
+@pytest.mark.parametrize("said", NO_ADDRESSES)
+def test_what_is_not_one_address_is_refused_without_repeating_it(said: str) -> None:
+    with pytest.raises(ChannelProblem) as caught:
+        guest_address(said, "mailto://user:pass@example.com", Form.EMAIL, None)
+    assert str(caught.value) == "one e-mail address is expected, without a name or a second one"
+
+
+def test_an_address_of_the_configuration_may_be_on_the_machine_itself() -> None:
+    plugin = make_plugin("mailto://127.0.0.1?from=a@example.com", "root@localhost")
+    assert vars(plugin)["targets"] == [(False, "root@localhost")]
+
+
+@pytest.mark.parametrize(
+    ("said", "country", "number"),
+    [
+        ("(206) 555-0100", "US", PHONE),
+        ("+1 2065550100", None, PHONE),
+        ("020 7946 0100", "GB", "+442079460100"),
+    ],
+)
+@pytest.mark.parametrize("url", ["console://sms", TWILIO])
+def test_a_number_from_an_event_is_dialled_in_its_centres_country(
+    url: str, said: str, country: str | None, number: str
+) -> None:
+    assert guest_address(said, url, Form.SMS, country) == number
+
+
+@pytest.mark.parametrize("said", ["555-0100;ext=1", "206 555 0100", "\u202e0010555602+"])
+def test_what_is_no_number_is_refused_without_repeating_it(said: str) -> None:
+    with pytest.raises(ChannelProblem) as caught:
+        guest_address(said, TWILIO, Form.SMS, None)
+    assert "0100" not in str(caught.value)
+
+
+MEDIA = [
+    (TWILIO, "{{ guest.phone }}", None, Form.SMS),
+    (TWILIO, "{{ data.x }}", Form.CHAT, Form.SMS),
+    ("mailto://user:pass@example.com", "{{ guest.phone }}", Form.SMS, Form.EMAIL),
+    ("console://x", "{{ guest.phone }}", None, Form.SMS),
+    ("console://x", "{{ data.mobile }}", Form.SMS, Form.SMS),
+    ("console://x", "{{ guest.email }}", None, Form.EMAIL),
+    ("", "{{ guest.phone }}", None, Form.SMS),
+    ("", "{{ guest.email }}", None, Form.EMAIL),
+]
+
+
+@pytest.mark.parametrize(("url", "to", "form", "medium"), MEDIA)
+def test_a_channel_for_guests_reaches_them_by_mail_or_phone(
+    url: str, to: str, form: Form | None, medium: Form
+) -> None:
+    assert medium_of(url, to, form) is medium
 
 
 @pytest.mark.parametrize(

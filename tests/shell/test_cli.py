@@ -51,6 +51,70 @@ def test_check_names_a_channel_that_cannot_be_used_and_never_its_url(url: str, s
     assert done.stderr.endswith("1 error, 0 warnings\n")
 
 
+GUEST_SMS = 'guest-sms: {{url: "console://sms", form: sms, to: "{{{{ guest.phone }}}}"{caps}}}'
+NEEDED = "a channel that writes to numbers from events needs it, e.g."
+NO_EFFECT = "has no effect here: it is for channels that write to phone numbers from events"
+ALL_CAPS = ', allowed_prefixes: ["+1"], per_recipient: 5/d, per_day: 500'
+CAPPED = [
+    (GUEST_SMS.format(caps=ALL_CAPS), []),
+    (
+        GUEST_SMS.format(caps=""),
+        [
+            f'2:14: channels.guest-sms: `allowed_prefixes` is missing: {NEEDED} `allowed_prefixes: ["+1"]`',
+            f"2:14: channels.guest-sms: `per_day` is missing: {NEEDED} `per_day: 500`",
+            f"2:14: channels.guest-sms: `per_recipient` is missing: {NEEDED} `per_recipient: 5/d`",
+        ],
+    ),
+    # One that could not be read is not missing.
+    (
+        GUEST_SMS.format(caps=", allowed_prefixes: +1, per_recipient: 5, per_day: 500"),
+        ["2:110: channels.guest-sms.per_recipient: `5` is not a limit with its time, e.g. 5/d or 3/h"],
+    ),
+    (
+        'sms: {url: "console://sms", form: sms, to: "+12065550100", per_day: 500}',
+        [f"2:71: channels.sms.per_day: {NO_EFFECT}"],
+    ),
+    (
+        'mail: {url: "mailto://u:p@example.com", to: "{{ guest.email }}", per_recipient: 1/d, allowed_prefixes: +1}',
+        [
+            f"2:83: channels.mail.per_recipient: {NO_EFFECT}",
+            f"2:106: channels.mail.allowed_prefixes: {NO_EFFECT}",
+        ],
+    ),
+    (
+        f'guest-sms: {{url: "twilio://AC{"a" * 32}:{"b" * 32}@+12065550111", to: "{{{{ data.mobile }}}}"}}',
+        [
+            f'2:14: channels.guest-sms: `allowed_prefixes` is missing: {NEEDED} `allowed_prefixes: ["+1"]`',
+            f"2:14: channels.guest-sms: `per_day` is missing: {NEEDED} `per_day: 500`",
+            f"2:14: channels.guest-sms: `per_recipient` is missing: {NEEDED} `per_recipient: 5/d`",
+        ],
+    ),
+    # Whose secret is not there is checked all the same, by what it says.
+    (
+        'guest-sms: {url: "${env:NOT_SET_HERE}", to: "{{ guest.phone }}", allowed_prefixes: +1, per_recipient: 1/d}',
+        [f"2:14: channels.guest-sms: `per_day` is missing: {NEEDED} `per_day: 500`"],
+    ),
+    (
+        f'sms: {{url: "twilio://AC{"a" * 32}:{"b" * 32}@+12065550111", to: "+1206555010"}}',
+        [
+            "2:14: channels.sms.url: `to` is no number to write to: a phone number of its country has 10 digits"
+            " behind the country code"
+        ],
+    ),
+]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("channel", "said"), CAPPED)
+def test_check_wants_caps_where_numbers_come_from_events_and_nowhere_else(
+    channel: str, said: list[str]
+) -> None:
+    done = run(f'channels:\n  {channel}\n  desk: {{url: "console://desk"}}\n', "check")
+    errors = [line for line in done.stderr.splitlines() if "channels." in line and "warning" not in line]
+    assert errors == [f"config.yaml:{one}" for one in said]
+    assert done.exit_code == (78 if said else 0)
+
+
 def test_check_shows_the_errors_of_all_files_at_once(folder: Path) -> None:
     (folder / "rules/a.yaml").write_text(RULES.replace("desk", "dsk"))
     (folder / "rules/b.yaml").write_text(

@@ -23,7 +23,9 @@ from zennotify.config import (
     checks,
     load_config,
 )
+from zennotify.core.cap import Cap
 from zennotify.core.model import Form
+from zennotify.core.rate import rate_of
 from zennotify.errors import ConfigError, Problem
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +107,8 @@ def test_the_examples_comments_tell_the_defaults_of_a_channel() -> None:
     waits = [wait.strip() for wait in re.findall(r"#   retry: +\[([^]]*)\]", text)[0].split(",")]
     units = {"s": 1, "m": 60, "h": 3600}
     assert channel.retry == tuple(timedelta(seconds=int(wait[:-1]) * units[wait[-1]]) for wait in waits)
-    for name in ("rate", "fallback", "on_unknown", "consent"):
+    caps = ("allowed_prefixes", "per_recipient", "per_day")
+    for name in ("rate", "fallback", "on_unknown", "consent", *caps):
         assert re.search(rf"#   {name}: +null ", text)
         assert getattr(channel, name) in (None, ())
 
@@ -222,6 +225,21 @@ channels:
     channel = config.channels["a"]
     assert (channel.form, channel.concurrency, channel.timeout) == (Form.EMAIL, 8, timedelta(seconds=90))
     assert channel.retry == (timedelta(0), timedelta(seconds=5), timedelta(hours=1))
+
+
+def test_caps_are_read(tmp_path: Path) -> None:
+    text = """
+channels:
+  one: {url: "console://one", allowed_prefixes: +1, per_recipient: 5/d, per_day: 500}
+  all: {url: "console://all", allowed_prefixes: ["+1206", "+44"], per_recipient: [2/h, 5/d], per_day: "${env:MANY}"}
+  none: {url: "console://none", allowed_prefixes: "+1", per_recipient: 1/m}
+"""
+    channels = load(tmp_path, text, {"MANY": "7"}).config.channels
+    assert {name: channel.cap for name, channel in channels.items()} == {
+        "one": Cap(prefixes=("+1",), per_recipient=(rate_of(5, "d"),), per_day=500),
+        "all": Cap(prefixes=("+1206", "+44"), per_recipient=(rate_of(2, "h"), rate_of(5, "d")), per_day=7),
+        "none": None,
+    }
 
 
 def test_event_types_may_have_other_names(tmp_path: Path) -> None:

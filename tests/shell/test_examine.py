@@ -566,7 +566,7 @@ def test_what_only_some_types_carry_is_said_by_its_first_missing_name() -> None:
 
 
 def guests(to: str) -> dict[str, GuestChannel]:
-    return {"front-desk": GuestChannel(recipient=lambda _: None, medium="email", to=to)}
+    return {"front-desk": GuestChannel(recipient=lambda _: "", medium="email", to=to)}
 
 
 CENTERS = """

@@ -7,6 +7,8 @@ The door to Apprise and `requests`, which are loaded by the first channel that n
 
     __init__  ->  console                          console://, prints
               ->  address                          what `url` and `to` mean, and whether they may be used
+                    ->  recipient                  whom one message reaches
+                          ->  phone                what is a phone number?  The only door to phonenumbers
                     ->  services                   which of Apprise's there are
               ->  apprise_channel  ->  egress      HTTP below Apprise's services
                                    ->  mail        SMTP below Apprise's e-mail
@@ -28,11 +30,11 @@ from zennotify.channel.address import (
     ChannelProblem,
     check_url,
     guest_address,
-    is_for_guests,
     medium_of,
     scheme_of,
 )
 from zennotify.channel.console import ConsoleChannel
+from zennotify.channel.recipient import is_for_guests
 from zennotify.core.model import Form, Label, Message, Result, Room
 
 __all__ = [

@@ -22,12 +22,21 @@ from __future__ import annotations
 import logging
 import re
 import warnings
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from zennotify.channel.dial import is_forbidden
+from zennotify.channel.recipient import (
+    EXAMPLES,
+    check_mail,
+    check_number,
+    is_for_guests,
+    read_mail,
+    read_number,
+)
 from zennotify.channel.services import HINTS, SERVICES, Service
 from zennotify.core.model import Form
 
@@ -42,13 +51,6 @@ class ChannelProblem(Exception):  # noqa: N818 - it is one, and named so whereve
 CONSOLE: Final = "console"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
-_MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
-_LONGEST_ADDRESS: Final = 254
-#: What people write between the digits of a number.
-_NO_DIGITS = re.compile(r"[\s().-]+")
-#: In the place of a recipient that comes from the event, to look whether the rest can be used.
-_EXAMPLES: Final = {Form.EMAIL: "guest@example.com", Form.SMS: "+12065550100"}
 #: Settings that make a service read a file of the machine, or fetch an address, and send what it finds.
 _FILE_SETTINGS: Final = frozenset(
     {"attach", "attach-as", "attachment", "config", "file", "filename", "keyfile", "path", "pgp"}
@@ -98,6 +100,11 @@ def _hint(scheme: str) -> str:
 
 def make_plugin(url: str, to: str | None) -> NotifyBase:
     """Return a new Apprise object for this channel; raise ChannelProblem where there is anything wrong."""
+    return _make_plugin(url, None if to is None else _recipient(to, scheme_of(url)))
+
+
+def _make_plugin(url: str, to: str | None) -> NotifyBase:
+    """Do the same for a recipient that has been looked at."""
     scheme = scheme_of(url)
     service = SERVICES[scheme]
     kind = _load(service)
@@ -105,15 +112,15 @@ def make_plugin(url: str, to: str | None) -> NotifyBase:
     if not parts:
         raise ChannelProblem(f"`url` cannot be read; {_shape(kind, scheme)}")
     _check_settings(parts["qsd"], service)
-    aimed = _set_recipient(parts, to, scheme)
+    _set_recipient(parts, to, service.form)
     # Pictures and footers would come from Apprise's own site, and tell every reader that it was Apprise.
     parts |= {f"include_{ornament}": False for ornament in _ORNAMENTS if _is_unset(parts, ornament)}
     try:
         plugin: NotifyBase = kind(**parts, asset=_asset())
     except Exception:  # whatever a service thinks of its URL; its text may quote a token
         raise ChannelProblem(f"`url` is not complete; {_shape(kind, scheme)}") from None
-    if aimed is not None and service.form is Form.EMAIL:
-        _aim(plugin, aimed)
+    if to is not None and service.form is Form.EMAIL:
+        _aim(plugin, to)
     _check_plugin(plugin, service, scheme)
     return plugin
 
@@ -145,66 +152,56 @@ def _check_settings(settings: dict[str, str], service: Service) -> None:
         )
 
 
-def _set_recipient(parts: dict[str, Any], to: str | None, scheme: str) -> str | None:
-    """Put the recipient into the parts of a URL; return it where it comes from `to`."""
+def _recipient(to: str, scheme: str) -> str:
+    """Return the recipient that a channel's `to` means; of a channel for guests, one like theirs."""
     form = SERVICES[scheme].form
     if form not in {Form.EMAIL, Form.SMS}:
-        if to is not None:
-            raise ChannelProblem(f"`to` cannot be used with {scheme}://: its `url` already says where")
-        return None
+        raise ChannelProblem(f"`to` cannot be used with {scheme}://: its `url` already says where")
+    given = EXAMPLES[form] if is_for_guests(to) else to  # what an event gives is looked at when it comes
+    try:
+        return check_number(given) if form is Form.SMS else check_mail(given)
+    except ValueError as error:
+        raise ChannelProblem(str(error)) from None
+
+
+def _set_recipient(parts: dict[str, Any], to: str | None, form: Form) -> None:
+    """Put the recipient into the parts of a URL."""
+    if form not in {Form.EMAIL, Form.SMS}:
+        return
     named = [target for target in parts.get("targets") or () if target]
     if to is None:
         if not named:
             example = "manager@example.com" if form is Form.EMAIL else '"+12065550100"'
             raise ChannelProblem(f"no recipient: add `to: {example}`")
-        return None
+        return
     if named:
         msg = "`url` names a recipient and `to` another one; keep one of them"
         raise ChannelProblem(msg)
-    _check_recipient(to, form)
-    aimed = _EXAMPLES[form] if is_for_guests(to) else to
-    parts["targets"] = [aimed]
-    return aimed
+    parts["targets"] = [to]
 
 
-def is_for_guests(to: str | None) -> bool:
-    """Return whether the recipient of a channel comes from the event."""
-    return to is not None and ("{{" in to or "{%" in to)
-
-
-def medium_of(url: str, to: str) -> Form:
+def medium_of(url: str, to: str, form: Form | None) -> Form:
     """Return how a channel for guests reaches them, by mail or by phone, whatever form its messages have."""
-    scheme = scheme_of(url)
-    if scheme != CONSOLE:
-        return SERVICES[scheme].form
-    return Form.SMS if "phone" in to else Form.EMAIL
+    with suppress(ChannelProblem):  # as where its secret cannot be read
+        scheme = scheme_of(url)
+        if scheme != CONSOLE:
+            return SERVICES[scheme].form
+    return Form.SMS if form is Form.SMS or "phone" in to else Form.EMAIL
 
 
-def guest_address(said: str, url: str, to: str) -> str | None:
-    """Return an address that an event gives as the channel of this `url` and `to` takes it; None where it is none."""
-    if medium_of(url, to) is Form.SMS:
-        said = _NO_DIGITS.sub("", said)
-        fits = _PHONE.fullmatch(said)
-    else:
-        fits = _MAIL.fullmatch(said)
-    if fits is None or len(said) > _LONGEST_ADDRESS:
-        return None
+def guest_address(said: str, url: str, medium: Form, country: str | None) -> str:
+    """Return the recipient that an event gives as the channel of this `url` takes it.
+
+    ChannelProblem where there is none that it can write to; `country` is where a number without a country code is
+    dialled.
+    """
     try:
-        check_url(url, said, None)
-    except ChannelProblem:
-        return None
-    return said
-
-
-def _check_recipient(to: str, form: Form) -> None:
-    if is_for_guests(to):  # what an event gives is looked at when it comes
-        return
-    if form is Form.SMS and not _PHONE.fullmatch(to):
-        msg = '`to` must be one phone number in international form, such as "+12065550100"'
-        raise ChannelProblem(msg)
-    if form is Form.EMAIL and not _MAIL.fullmatch(to):
-        msg = "`to` must be one e-mail address, such as manager@example.com"
-        raise ChannelProblem(msg)
+        recipient = read_number(said, country) if medium is Form.SMS else read_mail(said)
+    except ValueError as error:
+        raise ChannelProblem(str(error)) from None
+    if scheme_of(url) != CONSOLE:
+        _make_plugin(url, recipient)  # not every service takes every number
+    return recipient
 
 
 def _check_plugin(plugin: NotifyBase, service: Service, scheme: str) -> None:

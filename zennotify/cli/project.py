@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import click
 
 from zennotify.app import surroundings
-from zennotify.channel import ChannelProblem, check_url, is_for_guests
+from zennotify.channel import ChannelProblem, check_url, is_for_guests, medium_of
 from zennotify.clock import SystemClock
-from zennotify.config import Config, ConfigFile, ConfigRefused, load_config
+from zennotify.config import ChannelConfig, Config, ConfigFile, ConfigRefused, load_config
 from zennotify.core.model import Form
 from zennotify.errors import ConfigError, Problem, StoreError
 from zennotify.message import TemplateProblem, compile_recipient
@@ -103,6 +103,7 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
         problems.append(Problem(problem.file, problem.line, problem.column, known, warning=not need_secrets))
     forms: dict[str, Form] = {}
     for name, channel in file.config.channels.items():
+        problems += _caps(file, name, channel)
         if ("channels", name, "url") in file.missing:
             forms[name] = channel.form or Form.CHAT
             continue
@@ -121,6 +122,32 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
             except TemplateProblem as error:
                 problems.append(file.where(("channels", name, "to"), error.message))
     return Project(file, forms, problems)
+
+
+#: The caps of a channel that writes to phones of guests, with an example of each.
+_CAPS: Final = {"allowed_prefixes": '["+1"]', "per_recipient": "5/d", "per_day": "500"}
+
+
+def _caps(file: ConfigFile, name: str, channel: ChannelConfig) -> Iterator[Problem]:
+    """Yield the caps that a channel lacks, or has without being one that needs them."""
+    place, to = ("channels", name), channel.to
+    is_capped = (
+        to is not None
+        and is_for_guests(to)
+        and medium_of(channel.url.get_secret_value(), to, channel.form) is Form.SMS
+    )
+    for key, example in _CAPS.items():
+        is_written = file.is_written((*place, key))
+        if is_capped and not is_written:
+            yield file.where(
+                place,
+                f"`{key}` is missing: a channel that writes to numbers from events needs it, e.g. `{key}: {example}`",
+            )
+        if is_written and not is_capped:
+            yield file.where(
+                (*place, key),
+                "has no effect here: it is for channels that write to phone numbers from events",
+            )
 
 
 def check_rules(project: Project) -> tuple[list[Problem], CompiledRules | None]:

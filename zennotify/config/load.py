@@ -47,6 +47,13 @@ class ConfigFile:
         written = self._document.value.get("channels")
         return [str(name) for name in written] if isinstance(written, dict) else []
 
+    def is_written(self, path: Place) -> bool:
+        """Return whether the file has a value at `path`, good or not."""
+        value = self._document.value
+        for step in path:
+            value = value.get(step) if isinstance(value, dict) else None
+        return value is not None
+
     def where(self, path: Place, message: str, *, warning: bool = False) -> Problem:
         """Return a Problem at the key at `path`, for checks that are made elsewhere."""
         return self._document.problem(path, f"{label(path)}: {message}", warning=warning)

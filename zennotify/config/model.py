@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from zennotify.config import values
 from zennotify.config.values import Address, Network
+from zennotify.core.cap import Cap
 from zennotify.core.model import Form
 from zennotify.core.rate import Rate
 from zennotify.core.verdict import Fallback, OnUnknown
@@ -55,6 +56,12 @@ def _waits(value: object) -> object:
     if isinstance(value, list) and not 1 <= len(value) <= 20:
         raise ValueError("a list of 1 to 20 waits is expected")
     return value
+
+
+def _prefixes(value: object) -> object:
+    if value == []:
+        raise ValueError('a list of how numbers begin is expected, e.g. ["+1"]')
+    return _listed(value)
 
 
 def _listed(value: object) -> object:
@@ -142,12 +149,28 @@ class ChannelConfig(_Section):
     #: None: resend, and hold where it is an SMS.
     on_unknown: OnUnknown | None = None
     consent: Literal["not-needed"] | None = None
+    allowed_prefixes: (
+        Annotated[
+            tuple[Annotated[str, PlainValidator(values.phone_prefix)], ...],
+            BeforeValidator(_prefixes),
+        ]
+        | None
+    ) = None
+    per_recipient: Annotated[tuple[Rate, ...], PlainValidator(values.limits)] | None = None
+    per_day: Annotated[int, PlainValidator(lambda value: values.count(value, 1, 1_000_000))] | None = None
     concurrency: Annotated[int, PlainValidator(lambda value: values.count(value, 1, 64))] = 4
     timeout: Annotated[timedelta, _span(timedelta(seconds=1), timedelta(seconds=120))] = _default("10s")
     #: The waits before the first try, the second, ...
     retry: Annotated[tuple[Annotated[timedelta, PlainValidator(_wait)], ...], BeforeValidator(_waits)] = (
         _default(["0s", "5s", "30s", "5m", "30m", "2h", "5h", "10h"])
     )
+
+    @property
+    def cap(self) -> Cap | None:
+        """The caps, where all of them are set."""
+        if self.allowed_prefixes is None or self.per_recipient is None or self.per_day is None:
+            return None
+        return Cap(prefixes=self.allowed_prefixes, per_recipient=self.per_recipient, per_day=self.per_day)
 
 
 class ZenotiApi(_Section):

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from zennotify.core.rate import Rate
+from zennotify.core.rate import Rate, rate_of
 from zennotify.core.verdict import Fallback
 from zennotify.message.moments import style
 from zennotify.spelling import did_you_mean
@@ -41,9 +41,9 @@ _WEB_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RATE = re.compile(r"([1-9][0-9]{0,5})/([smhd])")
 _MOST_RATES = 5
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 #: How long a message may be late before its fallback is told.
 _FALLBACK_AFTER = timedelta(minutes=15)
+_PREFIX = re.compile(r"\+[1-9][0-9]{0,9}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -333,7 +333,7 @@ def _rate(value: object) -> Rate:
     match = _RATE.fullmatch(text(value))
     if match is None:
         raise ValueError(f"{shown(value)} is not a rate, e.g. 1/m or 100/h")
-    return Rate(int(match[1]), timedelta(seconds=_SECONDS[match[2]]), match[0])
+    return rate_of(int(match[1]), match[2])
 
 
 def fallback(value: object) -> Fallback | None:
@@ -353,6 +353,34 @@ def fallback(value: object) -> Fallback | None:
     after = duration(value.get("after", _FALLBACK_AFTER), timedelta(0), timedelta(days=30))
     tries = count(value["tries"], 1, 20) if value.get("tries") is not None else None
     return Fallback(str(text(value["channel"])), after, tries)
+
+
+def limits(value: object) -> tuple[Rate, ...]:
+    """Read `5/d` or a list of such limits, one for each unit."""
+    if isinstance(value, list) and not value:
+        raise ValueError("a limit is expected, e.g. 5/d")
+    read = [_limit(one) for one in (value if isinstance(value, list) else [value])]
+    units = [limit.unit for limit in read]
+    for unit in units:
+        if units.count(unit) > 1:
+            raise ValueError(f"there are two limits for the same time: one /{unit} is expected")
+    return tuple(read)
+
+
+def _limit(value: object) -> Rate:
+    try:
+        return _rate(str(value) if isinstance(value, int) else value)
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not a limit with its time, e.g. 5/d or 3/h") from None
+
+
+def phone_prefix(value: object) -> str:
+    """Take the beginning of phone numbers: a country code, or more."""
+    if not _PREFIX.fullmatch(text(value)):
+        raise ValueError(
+            f'{shown(value)} is not how a phone number begins: a country code, e.g. "+1" or "+44"'
+        )
+    return str(value)
 
 
 def time_zone(value: object) -> str:

@@ -13,6 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _SLOTS = 60
+_PERIODS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -26,9 +32,19 @@ class Rate:
     text: str
 
     @property
+    def unit(self) -> str:
+        """`h` for an hour, and so on."""
+        return self.text[-1]
+
+    @property
     def slot(self) -> timedelta:
         """What sends are counted by."""
         return self.period / _SLOTS
+
+
+def rate_of(count: int, unit: str) -> Rate:
+    """Return the rate of so many messages a second (s), minute (m), hour (h) or day (d)."""
+    return Rate(count, _PERIODS[unit], f"{count}/{unit}")
 
 
 class Budget:

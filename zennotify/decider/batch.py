@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from zennotify.core.decide import Decision, Duty, Passed, conclude, examine
+from zennotify.core.decide import Decision, Duty, Passed, aim, conclude, examine
 from zennotify.core.model import Reason, Zone
 from zennotify.core.once import Window, WindowKey
 from zennotify.core.rule import RuleSet
@@ -93,8 +93,12 @@ class Batch:
         cases = list(
             self._each(self._in_time(cases), lambda case: self._examine(case, memory), lambda c: c.undecided)
         )
+        if self.rules.directory.has_caps:
+            cases = list(self._each(cases, lambda case: self._aim(case, memory), lambda c: c.undecided))
         passed = [item for case in cases for item in case.examined if isinstance(item, Passed)]
-        windows = transaction.windows({item.window for item in passed if item.window is not None})
+        asked = {item.window for item in passed if item.window is not None}
+        asked.update(window for item in passed for window in item.caps)
+        windows = transaction.windows(asked)
         self.decided += self._each(
             cases, lambda case: self._conclude(case, memory, windows), lambda case: case.undecided
         )
@@ -139,8 +143,12 @@ class Batch:
         memory.learn(event, case.things, case.keys, None if event.at is None else to_micros(event.at))
         return case
 
+    def _aim(self, case: _Case, memory: Memory) -> _Case:
+        # With names made anew, here and below: later events of this batch may have taught one.
+        case.examined = aim(case.examined, self._names(case, memory), self.rules)
+        return case
+
     def _conclude(self, case: _Case, memory: Memory, windows: dict[WindowKey, Window]) -> Decided:
-        # With names made anew: later events of this batch may have taught one.
         names = self._names(case, memory)
         now = case.undecided.event.received_at
         decisions, changed = conclude(case.examined, names, self.rules, windows, now)

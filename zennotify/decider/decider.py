@@ -215,6 +215,8 @@ class Decider:
             for decision in one.decisions:
                 if decision.reason in _TROUBLES:
                     self._tell(one.undecided.event.id, decision)
+                if decision.used_up:
+                    self._tell_used_up(one.undecided.event.id, decision)
         log.lines(logger, (_line(one) for one in batch.decided))
 
     def _let_wait(self, batch: Batch, hastened: Sequence[Waiting]) -> None:
@@ -238,6 +240,15 @@ class Decider:
             f"rule {decision.rule} could not be asked" if decision.rule else "an event could not be decided",
             f"{decision.detail}\n\nNothing was sent for it.  See: zennotify events show {event[:8]}",
         )
+
+    def _tell_used_up(self, event: str, decision: Decision) -> None:
+        for channel in decision.used_up:
+            self._ops.tell(
+                f"per_day {channel}",
+                f"{channel} has sent as many messages as it may in a day",
+                f"{decision.detail}\n\nUntil then no guest gets a message through it.  "
+                f"See: zennotify events show {event[:8]}",
+            )
 
     def _not_decided(self, items: list[Undecided | _ReadBack], error: Exception) -> None:
         """Read the events back later; what is not a passing fault ends the process, and `recover` isolates it."""

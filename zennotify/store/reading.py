@@ -345,6 +345,18 @@ class Reader:
             count += self._all(query.where(deliveries.c.recipient != "") if addressed else query)[0][0]
         return count
 
+    def recipients(self, ids: Collection[str]) -> set[str]:
+        """Return the addresses and numbers that messages made of these events went to, or will."""
+        listed = sorted(ids)
+        found: set[str] = set()
+        for start in range(0, len(listed), _PAGE):
+            of_these = select(events.c.seq).where(events.c.id.in_(listed[start : start + _PAGE]))
+            query = select(deliveries.c.recipient).where(
+                deliveries.c.event.in_(of_these), deliveries.c.recipient != ""
+            )
+            found.update(row.recipient for row in self._all(query.distinct()))
+        return found
+
     def rule_set(self, rules_hash: str) -> str | None:
         """Return the kept sources of a rule set."""
         rows = self._all(select(rule_sets.c.sources).where(rule_sets.c.hash == rules_hash))
