@@ -47,7 +47,7 @@ def of_death(claimed: Claimed, settled: Settled) -> Trouble:
 
 def of_pause(channel: str, pause: Pause, now: datetime) -> Trouble:
     """Say that a channel is paused."""
-    lasts = f" for {spoken(now - pause.since)}" if now > pause.since else ""
+    lasts = f" for {spoken(now - pause.since)}" if now - pause.since >= timedelta(seconds=1) else ""
     return Trouble(
         f"paused {channel}",
         f"channel {channel} is paused",
