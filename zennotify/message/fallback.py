@@ -21,7 +21,7 @@ _ID_NAME = re.compile(r"(?:^|_)id$", re.IGNORECASE)
 _ID = re.compile(r"[0-9a-f]{24,32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def fallback(
+def fallback(  # noqa: PLR0913 - what a message is made of
     form: Form,
     names: Names,
     *,
