@@ -9,10 +9,13 @@ The only importer of Jinja, markdown-it and Babel.
       uses  ways  compared  wants    which paths it uses, for the checks of rulefile/ and for look-ups
       sandbox  generator  limits     how it runs, bounded        filters, moments, missing: on what
       template  forms                a message, for chat, e-mail, SMS or JSON
+      shield  markdown  mail         its values, its mark-up, its page
+      sms  shorten  cut              what of it there is room for
 """
 
 from zennotify.message.expression import compile_expression, compile_recipient, expression_uses
 from zennotify.message.fallback import fallback, notice
+from zennotify.message.forms import repeated
 from zennotify.message.problem import TemplateProblem
 from zennotify.message.template import MessageTemplate
 from zennotify.message.templates import INLINE, Templates
@@ -35,4 +38,5 @@ __all__ = [
     "expression_uses",
     "fallback",
     "notice",
+    "repeated",
 ]
