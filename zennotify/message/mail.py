@@ -16,8 +16,8 @@ from zennotify.message import markdown, shield
 #: All tags that a mail has beside its frame.
 _STYLES: Final[Mapping[str, str]] = {
     "p": "margin:0 0 16px",
-    "ul": "margin:0 0 16px;padding-left:24px",
-    "ol": "margin:0 0 16px;padding-left:28px",
+    "ul": "margin:0 0 12px;padding-left:24px",
+    "ol": "margin:0 0 12px;padding-left:28px",
     "li": "margin:0 0 4px",
     "h1": "margin:0 0 12px;font-size:22px;line-height:1.3",
     "h2": "margin:0 0 12px;font-size:20px;line-height:1.3",
