@@ -139,6 +139,7 @@ def open_ways(config: Config, echo: Callable[[str], None]) -> list[Way]:
             form=channel.form,
             timeout=channel.timeout,
             echo=echo,
+            max_segments=channel.max_segments,
         )
         opened_channel = opened(to=channel.to)
         ways.append(

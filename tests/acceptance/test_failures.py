@@ -24,6 +24,7 @@ rules:
 """
 TOOK_IT = "127.0.0.1:port took the message and did not answer"
 MAYBE = "the message may have arrived"
+REDIRECT = Answer(302, b"", {"Location": "http://127.0.0.1:1/"})
 ELSEWHERE = "the service redirects elsewhere, which is never followed: put the final address into `url`"
 
 
@@ -99,7 +100,7 @@ def outcome(one: dict[str, Any]) -> tuple[str, str, str, str]:
         (Answer(how=How.DRIP_BODY), ("pending", "", "unknown", f"{TOOK_IT} within 1 s; {MAYBE}"), True),
         (Answer(400, b"no such field"), ("dead", "refused", "permanent", "HTTP 400: no such field"), False),
         (Answer(404, b""), ("dead", "refused", "permanent", "HTTP 404"), False),
-        (Answer(302, b"", {"Location": "http://127.0.0.1:1/"}), ("dead", "refused", "permanent", f"HTTP 302: {ELSEWHERE}"), False),
+        (REDIRECT, ("dead", "refused", "permanent", f"HTTP 302: {ELSEWHERE}"), False),
     ],
     ids=["503", "500", "408", "closes", "hangs", "drips", "400", "404", "302"],
 )  # fmt: skip

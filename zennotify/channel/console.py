@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from zennotify.channel.text import from_html, plain
+from zennotify.channel.text import words_of
 from zennotify.core.model import Form, Label, Message, Outcome, Result, Room
 
 _WIDTH: Final = 72
@@ -20,10 +20,10 @@ _BUBBLE: Final = 40
 class ConsoleChannel:
     """A channel that prints."""
 
-    def __init__(self, name: str, form: Form, echo: Callable[[str], None]) -> None:
+    def __init__(self, name: str, form: Form, echo: Callable[[str], None], segments: int) -> None:
         self.name = name
         self.form = form
-        self.room = Room()
+        self.room = Room(segments=segments if form is Form.SMS else None)
         self._echo = echo
 
     def send(self, message: Message, label: Label) -> Result:
@@ -37,26 +37,16 @@ def _card(name: str, message: Message) -> str:
     rows = [head + "─" * max(_WIDTH - _width(head), 1)]
     if message.title:
         rows += [f"│ {line}" for line in _wrapped(_clean(message.title), _WIDTH - 2)] + ["│"]
-    rows += [f"│ {line}".rstrip() for line in _wrapped(_body(message), _WIDTH - 2)]
+    rows += [f"│ {line}".rstrip() for line in _wrapped(_clean(words_of(message)), _WIDTH - 2)]
     return "\n".join([*rows, "╰" + "─" * (_WIDTH - 1)])
 
 
 def _bubble(name: str, message: Message) -> str:
-    lines = [*_wrapped(_clean(message.title), _BUBBLE), *_wrapped(_body(message), _BUBBLE)]
+    lines = [*_wrapped(_clean(message.title), _BUBBLE), *_wrapped(_clean(words_of(message)), _BUBBLE)]
     inside = max([_width(line) for line in lines] or [0])
     rows = [f"  ☎ {name}", f"  ╭{'─' * (inside + 2)}╮"]
     rows += [f"  │ {line}{' ' * (inside - _width(line))} │" for line in lines]
     return "\n".join([*rows, f"  ╰┬{'─' * (inside + 1)}╯", "   ╯"])
-
-
-def _body(message: Message) -> str:
-    match message.form:
-        case Form.CHAT:
-            return _clean(plain(message.body))
-        case Form.EMAIL:
-            return _clean(from_html(message.body))
-        case Form.SMS | Form.JSON:
-            return _clean(message.body)
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn, TypeVar
 import click
 
 from zennotify.app import surroundings
-from zennotify.channel import ChannelProblem, check_url, is_for_guests, medium_of
+from zennotify.channel import ChannelProblem, check_segments, check_url, is_for_guests, medium_of
 from zennotify.clock import SystemClock
 from zennotify.config import ChannelConfig, Config, ConfigFile, ConfigRefused, load_config
 from zennotify.core.model import Form
@@ -111,6 +111,8 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
             forms[name] = check_url(channel.url.get_secret_value(), channel.to, channel.form)
         except ChannelProblem as error:
             problems.append(file.where(("channels", name, "url"), str(error)))
+        else:
+            problems += _segments(file, name, channel, forms[name])
         if channel.to is not None and is_for_guests(channel.to):
             problems += (
                 file.where(("ops", index), f"`{name}` writes to guests; name a channel of your own")
@@ -148,6 +150,13 @@ def _caps(file: ConfigFile, name: str, channel: ChannelConfig) -> Iterator[Probl
                 (*place, key),
                 "has no effect here: it is for channels that write to phone numbers from events",
             )
+
+
+def _segments(file: ConfigFile, name: str, channel: ChannelConfig, form: Form) -> Iterator[Problem]:
+    try:
+        check_segments(channel.max_segments, channel.url.get_secret_value(), form)
+    except ChannelProblem as error:
+        yield file.where(("channels", name, "max_segments"), str(error))
 
 
 def check_rules(project: Project) -> tuple[list[Problem], CompiledRules | None]:

@@ -158,6 +158,7 @@ class ChannelConfig(_Section):
     ) = None
     per_recipient: Annotated[tuple[Rate, ...], PlainValidator(values.limits)] | None = None
     per_day: Annotated[int, PlainValidator(lambda value: values.count(value, 1, 1_000_000))] | None = None
+    max_segments: Annotated[int, PlainValidator(lambda value: values.count(value, 1, 10))] | None = None
     concurrency: Annotated[int, PlainValidator(lambda value: values.count(value, 1, 64))] = 4
     timeout: Annotated[timedelta, _span(timedelta(seconds=1), timedelta(seconds=120))] = _default("10s")
     #: The waits before the first try, the second, ...

@@ -9,6 +9,8 @@ The only importer of Jinja, markdown-it and Babel.
       uses  ways  compared  wants    which paths it uses, for the checks of rulefile/ and for look-ups
       sandbox  generator  limits     how it runs, bounded        filters, moments, missing: on what
       template  forms                a message, for chat, e-mail, SMS or JSON
+      shield  markdown  mail         its values, its mark-up, its page
+      sms  shorten  cut              what of it there is room for
 """
 
 from zennotify.message.expression import compile_expression, compile_recipient, expression_uses

@@ -1,0 +1,78 @@
+"""A URL of each kind of service, and a stand-in on loopback for all their servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.sinks import Answer, HttpSink
+from zennotify.channel import close_all
+
+SLACK: Final = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
+PHONE: Final = "+12065550100"
+CHATS: Final = {
+    "slack": SLACK,
+    "gchat": "gchat://workspace1/key12345/token12345",
+    "discord": "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js",
+    "tgram": "tgram://123456789:abcdefg_hijklmnop/12315544/",
+    "workflows": f"workflows://teams.example.com:443/{'6' * 32}/a-signature_1",
+    "mmosts": "mmosts://chat.example.com/3ccdd113474722377935511fc85d3dd4",
+    "rockets": "rockets://web/token@chat.example.com/%23general?mode=webhook",
+    "webex": f"wxteams://{'a' * 80}",
+    "zulip": f"zulip://bot@org/{'a' * 32}/general",
+    "matrixs": "matrixs://token1@chat.example.com/!room1:example.com?discovery=no",
+    "pover": f"pover://{'u' * 30}@{'t' * 30}",
+    "ntfy": "ntfy://localhost/topic",
+    "gotifys": "gotifys://chat.example.com/abcdefghijklmn",
+    "pagerduty": f"pagerduty://{'a' * 32}@{'b' * 32}/source/component",
+    "opsgenie": f"opsgenie://{'a' * 36}",
+    "signl4": "signl4://secret1234",
+}
+PHONES: Final = {
+    "twilio": f"twilio://AC{'a' * 32}:{'b' * 32}@+12065550111",
+    "vonage": "vonage://AC123456:secretsecret@12065550111",
+    "clicksend": "clicksend://user:key@",
+}
+MAILS: Final = {"mailto": "mailto://desk:secret@example.com"}
+HOOKS: Final = {"json": "json://localhost/hook", "form": "form://localhost/hook"}
+
+#: A yes in the words of every service.
+YES: Final = Answer(
+    200,
+    b'{"ok": true, "success": true, "status": 1, "result": "success", "requestId": "r", "id": "1",'
+    b' "room_id": "!room1:example.com", "event_id": "e", "message": {"rid": "1"},'
+    b' "messages": [{"status": "0"}], "data": {"messages": [{"status": "SUCCESS"}]}}',
+)
+SLACK_YES: Final = Answer(200, b"ok")
+
+
+class Elsewhere(HttpSink):
+    """Stands for every server of the world; keeps which one was meant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meant: list[str] = []
+
+
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
+    """Lead all that goes out over HTTP to one sink, below Apprise's own services."""
+    from zennotify.channel import egress
+    from zennotify.channel.egress import Egress
+
+    send = Egress.send
+
+    def to_loopback(self: Egress, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        meant = urlsplit(str(request.url))
+        sink.meant.append(f"{meant.scheme}://{meant.netloc}")
+        request.url = meant._replace(scheme="http", netloc=f"127.0.0.1:{sink.port}").geturl()
+        return send(self, request, **kwargs)
+
+    monkeypatch.setattr(Egress, "send", to_loopback)
+    monkeypatch.setattr(egress, "_is_plain", lambda *_: False)  # so that every call passes there
+    with Elsewhere() as sink:
+        yield sink
+    close_all()
