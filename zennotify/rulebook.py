@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from zennotify.clock import Clock
 from zennotify.core.center import NOT_LISTED
@@ -44,9 +45,16 @@ SHORT_ID = 8
 _MOST_PAST = 4
 
 
+class Written(NamedTuple):
+    """A message, and where its template failed and why, when it is the plain one that goes out instead."""
+
+    message: Message
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What rules are compiled against."""
+    """What rules are compiled against, and messages written in."""
 
     rules: Path
     templates: Path
@@ -79,6 +87,31 @@ class Surroundings:
         """Read and compile the files; raises ConfigError with all problems."""
         sources = read_sources(self.rules, self.templates, self.centers)
         return sources, self.compile(sources)
+
+    def instead(
+        self,
+        error: Exception,
+        form: Form,
+        names: MessageNames,
+        *,
+        short_id: str,
+        room: Room,
+        prefix: str = "",
+    ) -> Written:
+        """Write the plain message that goes out where writing the message itself has failed."""
+        problem = str(error) if isinstance(error, MessageError) else place_of(error)
+        message = fallback(
+            form,
+            names,
+            short_id=short_id,
+            room=room,
+            prefix=prefix,
+            problem=problem,
+            title=names["rule"].get("description") or names["rule"]["id"],
+            time_zone=self.time_zone,
+            locale=self.locale,
+        )
+        return Written(message, problem)
 
 
 class Rulebook:
@@ -176,15 +209,15 @@ class Rulebook:
         names = MessageNames(known, extra)
         try:
             compiled = self._set_of(claimed.rule_set)
-            rule, message = compiled.rules.by_id[claimed.rule], compiled.messages[claimed.rule]
+            rule, template = compiled.rules.by_id[claimed.rule], compiled.messages[claimed.rule]
             names["rule"] = {"id": rule.id, "description": rule.description}
             if self._enquiry is not None:
-                names["unknown_because"] = self._enquiry.fill(known, memory, message.wants)
-            return message.render(form, names, short_id=short_id, room=room)
+                names["unknown_because"] = self._enquiry.fill(known, memory, template.wants)
+            return template.render(form, names, short_id=short_id, room=room)
         except StoreError:  # it is written when the store is back
             raise
         except Exception as error:  # whatever it was, the message must not be lost
-            problem = str(error) if isinstance(error, MessageError) else place_of(error)
+            message, problem = self._surroundings.instead(error, form, names, short_id=short_id, room=room)
             self._metrics.template_errors.labels(claimed.rule).inc()
             logger.error("delivery=%s rule=%s template failed: %s", claimed.id, claimed.rule, problem)  # noqa: TRY400 - as above
             self._ops.tell(
@@ -192,17 +225,7 @@ class Rulebook:
                 f"the message of rule {claimed.rule} could not be written",
                 f"{problem}\n\nA plain message went out instead.",
             )
-            title = names["rule"].get("description") or claimed.rule
-            return fallback(
-                form,
-                names,
-                short_id=short_id,
-                room=room,
-                problem=problem,
-                title=title,
-                time_zone=self._surroundings.time_zone,
-                locale=self._surroundings.locale,
-            )
+            return message
 
     def _set_of(self, rules_hash: str) -> CompiledRules:
         compiled = self._compiled

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from zennotify import __version__
-from zennotify.cli import check, daemon, doctor, forget, post, records
+from zennotify.cli import check, daemon, doctor, forget, post, records, send
 from zennotify.cli.project import fail
 from zennotify.errors import ZennotifyError
 
@@ -39,7 +39,7 @@ for command in (
     daemon.reload,
     check.check,
     post.simulate,
-    post.send,
+    send.send,
     records.events,
     records.deliveries,
     doctor.doctor,

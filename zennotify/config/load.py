@@ -47,6 +47,10 @@ class ConfigFile:
         written = self._document.value.get("channels")
         return [str(name) for name in written] if isinstance(written, dict) else []
 
+    def url_as_written(self, channel: str) -> str:
+        """Return a channel's URL with its secrets still unread: `slack://${env:SLACK_HOOK}`."""
+        return str(self._document.value["channels"][channel]["url"])
+
     def where(self, path: Place, message: str, *, warning: bool = False) -> Problem:
         """Return a Problem at the key at `path`, for checks that are made elsewhere."""
         return self._document.problem(path, f"{label(path)}: {message}", warning=warning)
