@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from zennotify.channel import ChannelProblem
-from zennotify.core.model import Event, Form, Label, Message, Result
+from zennotify.core.model import Event, Form, Label, Message, Result, Room
 from zennotify.errors import ControlError
 from zennotify.message import notice
 from zennotify.outbox import Way
@@ -21,10 +21,11 @@ _TITLE: Final = "[TEST] zennotify"
 
 def described(ways: Mapping[str, Way]) -> dict[str, Any]:
     """Return how each channel's messages are written."""
-    channels = {
-        name: {"form": way.channel.form.value, "room": asdict(way.channel.room)} for name, way in ways.items()
-    }
-    return {"channels": channels}
+    return {"channels": {name: _described(way.channel.form, way.channel.room) for name, way in ways.items()}}
+
+
+def _described(form: Form, room: Room) -> dict[str, Any]:
+    return {"form": form.value, "title": room.title, "body": room.body, "segments": room.segments}
 
 
 def order(channel: str, message: Message, to: str, about: Event, rule: str) -> dict[str, Any]:

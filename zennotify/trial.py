@@ -27,7 +27,7 @@ from zennotify.zenoti.names import MessageNames, Names
 
 #: What stands at the end of a message that belongs to no delivery.
 SHORT_ID: Final = "test"
-_ENDLESS: Final = Room(title=1_000_000)
+_ENDLESS: Final = Room(title=1_000_000, segments=10_000)
 #: The reasons that a stage of its own is shown for.
 _SHOWN: Final = frozenset({Reason.NOTIFIED, Reason.ERROR, Reason.NO_RECIPIENT, Reason.OPTED_OUT})
 _SPELLED: Final = {name.casefold(): name for name in EVENT_TYPES}
@@ -54,6 +54,12 @@ class Told(NamedTuple):
 
     address: Address
     roles: tuple[str, ...]
+
+    @property
+    def way(self) -> str:
+        """How the rule gets there: `front-desk`, or `regional → manager-mail`."""
+        channel = self.address.channel
+        return channel if self.roles == (channel,) else f"{' and '.join(self.roles)} → {channel}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +194,7 @@ class Trials:
             seconds = rule.hold.period.total_seconds()
             yield Stage("wait_for_names", True, f"it would wait up to {seconds:g} s for a name")
         told, refusals = self._told(rule, names)
-        says = [_way(one) for one in told]
+        says = [one.way for one in told]
         says += [refusal.detail for _, refusal in refusals]
         yield Stage("notify", bool(told), "; ".join(says))
 
@@ -221,12 +227,6 @@ class Trials:
             raise
         except Exception as error:  # as in rulebook.py: whatever it is
             return self.surroundings.instead(error, form, names, room=room, **on)
-
-
-def _way(told: Told) -> str:
-    """Return how a rule gets to a channel: by the channel's name, or by a role."""
-    channel = told.address.channel
-    return channel if told.roles == (channel,) else f"{' and '.join(told.roles)} → {channel}"
 
 
 def _asked(rule: Rule, event: Event, names: Names) -> Iterator[Stage]:

@@ -33,7 +33,7 @@ from zennotify.channel.address import (
     medium_of,
     scheme_of,
 )
-from zennotify.channel.console import ConsoleChannel
+from zennotify.channel.console import ConsoleChannel, shown, words
 from zennotify.core.model import Form, Label, Message, Result, Room
 
 __all__ = [
@@ -46,6 +46,8 @@ __all__ = [
     "is_for_guests",
     "medium_of",
     "open_channel",
+    "shown",
+    "words",
 ]
 
 

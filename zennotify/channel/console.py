@@ -28,28 +28,17 @@ class ConsoleChannel:
 
     def send(self, message: Message, label: Label) -> Result:
         """Print the message; it always arrives."""
-        self._echo(_bubble(self.name, message) if message.form is Form.SMS else _card(self.name, message))
+        self._echo(shown(self.name, message))
         return Result(outcome=Outcome.SENT, detail="printed")
 
 
-def _card(name: str, message: Message) -> str:
-    head = f"╭─ {name} "
-    rows = [head + "─" * max(_WIDTH - _width(head), 1)]
-    if message.title:
-        rows += [f"│ {line}" for line in _wrapped(_clean(message.title), _WIDTH - 2)] + ["│"]
-    rows += [f"│ {line}".rstrip() for line in _wrapped(_body(message), _WIDTH - 2)]
-    return "\n".join([*rows, "╰" + "─" * (_WIDTH - 1)])
+def shown(name: str, message: Message) -> str:
+    """Return a message as whoever gets it reads it, drawn for a terminal."""
+    return _bubble(name, message) if message.form is Form.SMS else _card(name, message)
 
 
-def _bubble(name: str, message: Message) -> str:
-    lines = [*_wrapped(_clean(message.title), _BUBBLE), *_wrapped(_body(message), _BUBBLE)]
-    inside = max([_width(line) for line in lines] or [0])
-    rows = [f"  ☎ {name}", f"  ╭{'─' * (inside + 2)}╮"]
-    rows += [f"  │ {line}{' ' * (inside - _width(line))} │" for line in lines]
-    return "\n".join([*rows, f"  ╰┬{'─' * (inside + 1)}╯", "   ╯"])
-
-
-def _body(message: Message) -> str:
+def words(message: Message) -> str:
+    """Return what is read in a message's body, without mark-up and without what steers a terminal."""
     match message.form:
         case Form.CHAT:
             return _clean(plain(message.body))
@@ -57,6 +46,23 @@ def _body(message: Message) -> str:
             return _clean(from_html(message.body))
         case Form.SMS | Form.JSON:
             return _clean(message.body)
+
+
+def _card(name: str, message: Message) -> str:
+    head = f"╭─ {name} "
+    rows = [head + "─" * max(_WIDTH - _width(head), 1)]
+    if message.title:
+        rows += [f"│ {line}" for line in _wrapped(_clean(message.title), _WIDTH - 2)] + ["│"]
+    rows += [f"│ {line}".rstrip() for line in _wrapped(words(message), _WIDTH - 2)]
+    return "\n".join([*rows, "╰" + "─" * (_WIDTH - 1)])
+
+
+def _bubble(name: str, message: Message) -> str:
+    lines = [*_wrapped(_clean(message.title), _BUBBLE), *_wrapped(words(message), _BUBBLE)]
+    inside = max([_width(line) for line in lines] or [0])
+    rows = [f"  ☎ {name}", f"  ╭{'─' * (inside + 2)}╮"]
+    rows += [f"  │ {line}{' ' * (inside - _width(line))} │" for line in lines]
+    return "\n".join([*rows, f"  ╰┬{'─' * (inside + 1)}╯", "   ╯"])
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:

@@ -24,7 +24,6 @@ from zennotify.cli.project import (
 from zennotify.cli.tried import Tried, local_ways, outlets_of, reach_json, show_reach, try_rule
 from zennotify.core.model import Form, Outcome, Room
 from zennotify.errors import ControlError
-from zennotify.outbox import Way
 from zennotify.spelling import did_you_mean
 from zennotify.trial import Draft, Outlet
 from zennotify.web.control import NoDaemon, ask
@@ -87,32 +86,38 @@ class Exits:
     def __init__(self, project: Project, *, as_json: bool) -> None:
         self._control = project.config.admin.control.path or Path()
         self._project = project
-        #: None: a daemon runs.
-        self._ways: Mapping[str, Way] | None = None
-        self.outlets: dict[str, Outlet]
+        self._ways = local_ways(project, partial(click.echo, err=as_json))
+        self.outlets = outlets_of(project, self._ways)
+        self._has_daemon = True
         try:
             channels = ask(self._control, "channels", {}, _QUICK)["channels"]
         except NoDaemon:
-            self._ways = local_ways(project, partial(click.echo, err=as_json))
-            self.outlets = outlets_of(project, self._ways)
+            self._has_daemon = False
         else:
-            described = {
-                name: Outlet(Form(said["form"]), Room(**said["room"])) for name, said in channels.items()
+            self.outlets |= {
+                name: outlet
+                for name, said in channels.items()
+                if (outlet := _described(said)).form is not self.outlets.get(name, outlet).form
+                or name not in self._ways
             }
-            self.outlets = outlets_of(project, {}) | described
 
     def missing(self, channel: str) -> str | None:
         """Return why a channel cannot be used here: its secret is missing, and no daemon runs that has it."""
-        if self._ways is None:
+        if self._has_daemon:
             return None
         missing = self._project.config_file.missing.get(("channels", channel, "url"))
         return None if missing is None else str(missing)
 
     def send(self, order: dict[str, Any]) -> dict[str, Any]:
         """Send a message and return what came of it; raises ControlError where it cannot be tried."""
-        if self._ways is not None:
-            return byhand.send(self._ways, order)
-        return ask(self._control, "send", order, _PATIENCE)
+        if self._has_daemon:
+            return ask(self._control, "send", order, _PATIENCE)
+        return byhand.send(self._ways, order)
+
+
+def _described(said: Mapping[str, Any]) -> Outlet:
+    """Return how a channel of the daemon writes, where that is not known here: its secret is not at hand."""
+    return Outlet(Form(said["form"]), Room(title=said["title"], body=said["body"], segments=said["segments"]))
 
 
 def _send_text(project: Project, channel: str, text: str, *, to: str, as_json: bool) -> None:
@@ -162,7 +167,7 @@ def _sent(exits: Exits, tried: Tried, guests: Guests) -> Iterator[dict[str, Any]
         address = draft.told.address
         yield {
             "channel": address.channel,
-            "roles": list(draft.told.roles),
+            "way": draft.told.way,
             "to": _masked(address.recipient),
             "problem": draft.written.problem,
             **_outcome(exits, tried, draft, guests),
@@ -170,7 +175,7 @@ def _sent(exits: Exits, tried: Tried, guests: Guests) -> Iterator[dict[str, Any]
     for role, refusal in trial.refusals:
         yield {
             "channel": None,
-            "roles": [role],
+            "way": role,
             "to": "",
             "problem": "",
             "outcome": None,
@@ -195,13 +200,8 @@ def _outcome(exits: Exits, tried: Tried, draft: Draft, guests: Guests) -> dict[s
 
 def _line(one: Mapping[str, Any]) -> str:
     if one["channel"] is None:
-        return f"{one['roles'][0]}: nobody is told: {one['detail']}"
-    roles = [role for role in one["roles"] if role != one["channel"]]
-    name = (
-        one["channel"]
-        + (f" (for {', '.join(roles)})" if roles else "")
-        + (f" → {one['to']}" if one["to"] else "")
-    )
+        return f"{one['way']}: nobody is told: {one['detail']}"
+    name = f"{one['way']} ({one['to']})" if one["to"] else one["way"]
     plain = f"; the plain form, because the template failed at {one['problem']}" if one["problem"] else ""
     return f"{name}: {_in_words(one)}{plain}"
 

@@ -146,7 +146,11 @@ def notes(tried: Tried) -> Iterator[str]:
     told = {draft.told.address.channel for draft in trial.drafts if draft.told is not None}
     for name, problem in tried.missing.items():
         if name in told:
-            yield f"The secret of channel {name} is missing here ({problem.message}): its form may be another."
+            secret = problem.message.rpartition(": ")[2]
+            yield (
+                f"Channel {name} cannot be opened here ({secret}): its form is told by what stands before the"
+                " secret, and its limits are not known."
+            )
 
 
 def headline(tried: Tried) -> dict[str, str]:
