@@ -170,11 +170,13 @@ class Trials:
     def _stages(self, rule: Rule, event: Event, memory: Memory) -> tuple[list[Stage], Decision | None]:
         """Return what each stage says, and the decision; the memory learns what the event teaches."""
         alone = RuleSet("", (replace(rule, enabled=True),), self._directory)
+        things = memory.things_of(event)
+        keys = keys_of(things)
+        memory.prepare(keys.values())
         names = self._names(event, memory)
         stages = list(_asked(rule, event, names))
         examined = examine(event, names, alone)
-        things = memory.things_of(event)
-        memory.learn(event, things, keys_of(things), None if event.at is None else to_micros(event.at))
+        memory.learn(event, things, keys, None if event.at is None else to_micros(event.at))
         names = self._names(event, memory)
         stages += self._led(rule, names)
         decisions, _ = conclude(examined, names, alone, {}, event.received_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,7 +93,9 @@ class Occasions:
 
         def worth(occasion: Occasion) -> tuple[int, int]:
             event = occasion.event
-            fits = [place for place, wanted in enumerate(self._rule.events) if wanted == event.kind]
+            fits = [
+                place for place, wanted in enumerate(self._rule.events) if fnmatchcase(event.kind, wanted)
+            ]
             return self._trials.reach(self._rule, event), -min(fits, default=len(self._rule.events))
 
         opened = (

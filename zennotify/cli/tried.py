@@ -71,7 +71,7 @@ def try_rule(
     try:
         _, compiled = around.read()
     except ConfigError as error:
-        show_problems(error.problems)
+        show_problems(problem for problem in error.problems if not problem.warning)
         sys.exit(BAD_CONFIGURATION)
     rule = _rule(compiled, rule_id)
     reader = _reader(config.store.url)
