@@ -101,7 +101,8 @@ def test_check_prints_json() -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_a_missing_secret_is_a_warning_for_check_and_an_error_for_run() -> None:
-    config = 'channels: {desk: {url: "${env:NO_SUCH_SECRET_X}"}}'
+    guests = 'guests: {url: "twilio://${env:NO_SUCH_SECRET_X}@+12065550111", to: "{{ guest.phone }}"}'
+    config = f'channels: {{desk: {{url: "${{env:NO_SUCH_SECRET_X}}"}}, {guests}}}'
     checked = run(config, "check")
     assert checked.exit_code == 0
     assert "warning" in checked.stderr
