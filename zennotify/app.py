@@ -111,6 +111,7 @@ def open_ways(config: Config, echo: Callable[[str], None]) -> list[Way]:
             form=channel.form,
             timeout=channel.timeout,
             echo=echo,
+            max_segments=channel.max_segments,
         )
         ways.append(
             Way(

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from zennotify.channel import ChannelProblem
-from zennotify.core.model import Event, Form, Label, Message, Result, Room
+from zennotify.core.model import Form, Label, Message, Result, Room
 from zennotify.errors import ControlError
 from zennotify.message import notice
 from zennotify.outbox import Way
@@ -28,10 +28,10 @@ def _described(form: Form, room: Room) -> dict[str, Any]:
     return {"form": form.value, "title": room.title, "body": room.body, "segments": room.segments}
 
 
-def order(channel: str, message: Message, to: str, about: Event, rule: str) -> dict[str, Any]:
+def order(channel: str, message: Message, to: str, label: Label) -> dict[str, Any]:
     """Return what `send` takes for a rule's message; a message of plain words is `{channel, to, text}`."""
-    label = {"rule": rule, "event": about.id, "event_type": about.type}
-    return {"channel": channel, "to": to, "message": asdict(message), "label": label}
+    about = {"rule": label.rule, "event": label.event, "event_type": label.event_type}
+    return {"channel": channel, "to": to, "message": asdict(message), "label": about}
 
 
 def send(ways: Mapping[str, Way], order: Mapping[str, Any]) -> dict[str, Any]:

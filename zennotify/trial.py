@@ -12,8 +12,9 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Final, NamedTuple
 
+from zennotify.channel import SEGMENTS
 from zennotify.core.decide import Decision, conclude, examine
-from zennotify.core.model import Event, Form, Message, Reason, Room
+from zennotify.core.model import Event, Form, Label, Message, Reason, Room
 from zennotify.core.notify import Address, Directory, Refusal, addresses
 from zennotify.core.rule import Rule, RuleSet
 from zennotify.errors import ExpressionError, StoreError
@@ -27,6 +28,8 @@ from zennotify.zenoti.names import MessageNames, Names
 
 #: What stands at the end of a message that belongs to no delivery.
 SHORT_ID: Final = "test"
+#: Of a form that no channel of the rule has: what a channel of it has where nothing else is said.
+_ROOMS: Final = {Form.SMS: Room(segments=SEGMENTS)}
 _ENDLESS: Final = Room(title=1_000_000, segments=10_000)
 #: The reasons that a stage of its own is shown for.
 _SHOWN: Final = frozenset({Reason.NOTIFIED, Reason.ERROR, Reason.NO_RECIPIENT, Reason.OPTED_OUT})
@@ -69,6 +72,8 @@ class Draft:
     outlet: Outlet
     #: None for a form that no channel of the rule has.
     told: Told | None
+    #: What stands on it.
+    label: Label
     written: Written
     #: The same in a room without an end: what is not in the message itself was cut.
     whole: Message
@@ -95,6 +100,14 @@ class Trial:
     def goes_out(self) -> bool:
         """Whether the event leads to a message, where nothing that is remembered stands in the way."""
         return self.rule.enabled and self.decision is not None and self.decision.reason is Reason.NOTIFIED
+
+
+class _About(NamedTuple):
+    """What a message is about."""
+
+    rule: Rule
+    event: Event
+    known: Names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,14 +151,17 @@ class Trials:
         stages, decision = self._stages(rule, event, memory)
         known = self._names(event, memory)
         told, refusals = self._told(rule, known)
+        about = _About(rule, event, known)
         drafts = [
-            self._draft(rule, known, self.outlets[one.address.channel], one, prefix)
+            self._draft(about, self.outlets[one.address.channel], one, prefix)
             for one in told
             if one.address.channel in self.outlets
         ]
         used = {draft.outlet.form for draft in drafts}
         drafts += [
-            self._draft(rule, known, Outlet(form, Room()), None, prefix) for form in Form if form not in used
+            self._draft(about, Outlet(form, _ROOMS.get(form, Room())), None, prefix)
+            for form in Form
+            if form not in used
         ]
         center = known["center"]
         return Trial(
@@ -213,14 +229,20 @@ class Trials:
 
     # --- what is said -------------------------------------------------------------------------------------
 
-    def _draft(self, rule: Rule, known: Names, outlet: Outlet, told: Told | None, prefix: str) -> Draft:
-        written = self._write(rule, known, outlet, prefix)
-        whole = self._write(rule, known, outlet._replace(room=_ENDLESS), prefix)
-        return Draft(outlet=outlet, told=told, written=written, whole=whole.message)
+    def _draft(self, about: _About, outlet: Outlet, told: Told | None, prefix: str) -> Draft:
+        event = about.event
+        return Draft(
+            outlet=outlet,
+            told=told,
+            label=Label(SHORT_ID, about.rule.id, event.id, event.type),
+            written=self._write(about, outlet, prefix),
+            whole=self._write(about, outlet._replace(room=_ENDLESS), prefix).message,
+        )
 
-    def _write(self, rule: Rule, known: Names, outlet: Outlet, prefix: str) -> Written:
-        about = {"id": rule.id, "description": rule.description}
-        names = MessageNames(known, {"held_back": 0, "now": self.now, "rule": about})
+    def _write(self, about: _About, outlet: Outlet, prefix: str) -> Written:
+        rule = about.rule
+        said = {"held_back": 0, "now": self.now, "rule": {"id": rule.id, "description": rule.description}}
+        names = MessageNames(about.known, said)
         form, room = outlet
         on: dict[str, str] = {"short_id": SHORT_ID, "prefix": prefix}
         try:

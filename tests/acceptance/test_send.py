@@ -111,6 +111,16 @@ def test_a_rules_message_goes_to_all_that_it_tells_but_to_no_guest(either: World
     assert not (either.daemon.log_path.exists() and GUEST in either.daemon.log)
 
 
+def test_a_web_hook_gets_what_the_preview_shows(either: World) -> None:
+    file = either.file()
+    assert either.send("--rule", "broken", file).exit_code == 0
+    [got] = either.desk.received
+    shown = either.daemon.json("preview", "broken", file)[0]["messages"][0]["json"]
+    assert got.json["delivery"].startswith("test-")
+    differ = {"title": f"[TEST] {shown['title']}", "delivery": got.json["delivery"]}
+    assert got.json == shown | differ
+
+
 def test_a_guest_is_told_only_when_that_is_really_meant(either: World) -> None:
     done = either.send("--rule", "booked", either.file(), "--really")
     assert done.exit_code == 0

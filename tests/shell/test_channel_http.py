@@ -54,6 +54,10 @@ def test_a_message_arrives_as_json(sink: HttpSink) -> None:
         "message": "Abc Test missed Yoga",
         "attachments": [],
         "type": "info",
+        "delivery": "d1",
+        "rule": "",
+        "event": None,
+        "repeat": False,
     }
 
 

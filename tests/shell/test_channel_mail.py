@@ -50,7 +50,7 @@ def test_a_mail_arrives_as_html_with_a_text_part(sink: SmtpSink) -> None:
     assert got.message["From"] == "zennotify@example.com"
     assert got.message.get_content_type() == "multipart/alternative"
     assert got.part("html") == "<h1>Abc Test</h1><p>missed <b>Yoga</b></p>"
-    assert got.part("plain") == "Abc Test\nmissed Yoga"
+    assert got.part("plain") == "Abc Test\n\nmissed Yoga"
 
 
 def test_each_try_has_the_same_message_id_and_each_delivery_its_own(sink: SmtpSink) -> None:

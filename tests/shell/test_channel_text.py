@@ -10,7 +10,8 @@ from time import monotonic
 import pytest
 
 from zennotify.channel import open_channel
-from zennotify.channel.text import for_slack, from_html, plain
+from zennotify.channel.services import SERVICES
+from zennotify.channel.text import for_chat, from_html, plain
 from zennotify.core.model import Form, Label, Message, Outcome
 
 
@@ -31,6 +32,10 @@ from zennotify.core.model import Form, Label, Message, Outcome
 )
 def test_markdown_becomes_words(markdown: str, words: str) -> None:
     assert plain(markdown) == words
+
+
+def for_slack(markdown: str) -> str:
+    return for_chat(SERVICES["slack"], Message(title="", body=markdown, form=Form.CHAT)).body
 
 
 @pytest.mark.parametrize(
@@ -61,7 +66,7 @@ def test_a_mail_becomes_words() -> None:
         "<p>Abc\n  <b>Test</b><br>missed Yoga</p><ul><li>one</li><li>two</li></ul>"
         "<table><tr><td>Fee</td><td>25</td></tr></table><script>alert(1)</script></body></html>"
     )
-    assert from_html(mail) == "Hi & bye\nAbc Test\nmissed Yoga\n- one\n- two\nFee 25"
+    assert from_html(mail) == "Hi & bye\n\nAbc Test\nmissed Yoga\n\n- one\n- two\n\nFee 25"
 
 
 def shown(message: Message, form: Form | None = None) -> str:

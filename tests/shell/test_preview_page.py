@@ -168,14 +168,14 @@ def test_nothing_of_an_event_runs_or_loads(window: Watched, sink: HttpSink) -> N
     assert frame.get_attribute("sandbox") == ""
 
 
-def test_a_click_on_a_mails_link_leads_nowhere(window: Watched, sink: HttpSink) -> None:
+def test_a_mails_links_lead_nowhere(window: Watched, sink: HttpSink) -> None:
     address = made("hostile")
     window.page.goto(address)
-    mail = mail_of(window.page)
-    mail.wait_for()
+    link = mail_of(window.page).locator("a").first
+    link.click(force=True)
     with window.page.expect_console_message(lambda said: "Content Security Policy" in said.text):
-        mail.locator("a").first.click(no_wait_after=True)
-    assert sink.connections == 0
+        link.press("Enter")  # the mouse cannot; who does it by keys is stopped by the page's policy
+    assert sink.received == []
     assert window.page.url == address
 
 
@@ -270,7 +270,7 @@ def test_the_segments_of_an_sms_are_marked(window: Watched) -> None:
     window.page.goto(made("hostile"))
     marks = window.page.locator(".part-end")
     count = marks.count()
-    assert count > 3
+    assert count == 3
     assert [marks.nth(at).inner_text() for at in range(count)] == [
         f"{at}/{count}" for at in range(1, count + 1)
     ]
@@ -294,7 +294,9 @@ def test_a_template_that_failed_is_marked(window: Watched) -> None:
 
 def test_what_was_cut_can_be_read(window: Watched) -> None:
     window.page.goto(made("hostile"))
-    assert window.page.inner_text("section[data-form=chat] .limit").startswith("The title is cut: 250 of ")
+    limit = window.page.inner_text("section[data-form=chat] .limit")
+    assert re.fullmatch(r"The title is cut after 24\d of \d{3} characters\.", limit)
+    assert ", 3 of 3 segments, " in window.page.inner_text("section[data-form=sms] .limit >> nth=0")
     details: Any = window.page.locator("section[data-form=chat] details")
     details.locator("summary").click()
     assert "Lee" in details.locator("pre").inner_text()

@@ -13,7 +13,10 @@ The door to Apprise and `requests`, which are loaded by the first channel that n
                                    ->  attempt     one try: its time, and what it met;  dial  its connections
                                    ->  outcome     what an answer means
                                    ->  secrecy     what of an answer may be read
-                                   ->  text        chat texts for services that read no Markdown
+                                   ->  hook        json:// and form:// with what stands on a message
+                                   ->  text        how a message is written for each service
+                                   ->  room        how much of it each service takes
+                                   ->  letter      the bytes of a mail
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from zennotify.channel.address import (
     CONSOLE,
@@ -34,11 +37,14 @@ from zennotify.channel.address import (
     scheme_of,
 )
 from zennotify.channel.console import ConsoleChannel, shown, words
+from zennotify.channel.services import WITHOUT_SEGMENTS
 from zennotify.core.model import Form, Label, Message, Result, Room
 
 __all__ = [
+    "SEGMENTS",
     "Channel",
     "ChannelProblem",
+    "check_segments",
     "check_url",
     "close_all",
     "form_of",
@@ -49,6 +55,9 @@ __all__ = [
     "shown",
     "words",
 ]
+
+#: How many parts an SMS may have where `max_segments` does not say it.
+SEGMENTS: Final = 3
 
 
 class Channel(Protocol):
@@ -71,18 +80,34 @@ class Channel(Protocol):
 
 
 def open_channel(
-    name: str, *, url: str, to: str | None, form: Form | None, timeout: timedelta, echo: Callable[[str], None]
+    name: str,
+    *,
+    url: str,
+    to: str | None,
+    form: Form | None,
+    timeout: timedelta,
+    echo: Callable[[str], None],
+    max_segments: int | None = None,
 ) -> Channel:
     """Return the channel that `url` and `to` describe; raise ChannelProblem if it cannot be used."""
     form = check_url(url, to, form)
+    check_segments(max_segments, url, form)
+    segments = max_segments or SEGMENTS
     if scheme_of(url) == CONSOLE:
         # What a guest would get is shown with the guest's address.
-        shown = name if to is None or is_for_guests(to) else f"{name} → {to}"
-        return ConsoleChannel(shown, form, echo)
+        called = name if to is None or is_for_guests(to) else f"{name} → {to}"
+        return ConsoleChannel(called, form, echo, segments)
     # Only here: whoever prints, or sends nothing, does not wait for Apprise to load.
     from zennotify.channel.apprise_channel import AppriseChannel
 
-    return AppriseChannel(name, url=url, to=to, form=form, timeout=timeout)
+    return AppriseChannel(name, url=url, to=to, form=form, timeout=timeout, segments=segments)
+
+
+def check_segments(most: int | None, url: str, form: Form) -> None:
+    """Raise ChannelProblem where `max_segments` is set and nothing is sent in parts."""
+    if most is not None and (form is not Form.SMS or scheme_of(url) in WITHOUT_SEGMENTS):
+        what = f"form {form.value}" if form is not Form.SMS else f"{scheme_of(url)}://"
+        raise ChannelProblem(f"`max_segments` is for SMS, and {what} has no segments; remove it")
 
 
 def close_all() -> None:

@@ -119,6 +119,8 @@ def make_plugin(url: str, to: str | None) -> NotifyBase:
         plugin: NotifyBase = kind(**parts, asset=_asset())
     except Exception:  # whatever a service thinks of its URL; its text may quote a token
         raise ChannelProblem(f"`url` is not complete; {_shape(kind, scheme)}") from None
+    if hasattr(plugin, "avatar") and "avatar" not in parts["qsd"]:  # the same, where it is called so
+        plugin.avatar = False
     if aimed is not None and service.form is Form.EMAIL:
         _aim(plugin, aimed)
     _check_plugin(plugin, service, scheme)

@@ -10,38 +10,50 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from zennotify.channel import egress
 from zennotify.channel.address import make_plugin, scheme_of
 from zennotify.channel.attempt import attempt
 from zennotify.channel.outcome import Exchange, HttpAnswer, MailAnswer, NoAnswer, judge
+from zennotify.channel.room import room_of, weight
 from zennotify.channel.secrecy import Mask
 from zennotify.channel.services import SERVICES
-from zennotify.channel.text import for_service
+from zennotify.channel.text import Written, for_chat, for_mail, words_of
 from zennotify.clock import SystemClock
 from zennotify.core.model import Form, Label, Message, Result, Room
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
-#: The header that web hooks may recognise a repeat by.
-DELIVERY_HEADER: Final = "X-Zennotify-Delivery"
 #: What `Result.detail` may hold.
 _LONGEST_DETAIL: Final = 300
-_FORMATS: Final = {Form.CHAT: "markdown", Form.EMAIL: "html", Form.SMS: "text", Form.JSON: "text"}
+#: For most services Apprise's kind of message is a colour.  Opsgenie opens no alert for one that only informs.
+_KINDS: Final = {"opsgenie": "warning"}
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A service of ours over Apprise's, which shows what stands on a message."""
+
+    def label(self, label: Label) -> None:
+        """Put it onto the next message."""
 
 
 class AppriseChannel:
     """One way out, for any number of threads."""
 
-    def __init__(self, name: str, *, url: str, to: str | None, form: Form, timeout: timedelta) -> None:
+    def __init__(
+        self, name: str, *, url: str, to: str | None, form: Form, timeout: timedelta, segments: int
+    ) -> None:
         self.name = name
         self.form = form
-        self.room = Room()
+        self._segments = segments
         self._url = url
         self._to = to
         self._scheme = scheme_of(url)
+        self._service = SERVICES[self._scheme]
         self._seconds = timeout.total_seconds()
         self._mask = Mask(url, to)
         self._mine = threading.local()
@@ -50,6 +62,11 @@ class AppriseChannel:
 
     def __repr__(self) -> str:
         return f"AppriseChannel({self.name!r}, {self._scheme}://***)"
+
+    @cached_property
+    def room(self) -> Room:
+        """How much of a message the service takes."""
+        return room_of(self._scheme, self._plugin(), self.form, self._segments, self._weigh)
 
     def send(self, message: Message, label: Label) -> Result:
         """Send one message, once, and say what came of it; never raises, takes about `timeout` at most."""
@@ -80,17 +97,38 @@ class AppriseChannel:
 
     def _label(self, plugin: Any, label: Label) -> None:
         """Let a repeat be recognised as one, where the service has a place for that."""
-        if self._scheme in {"mailto", "mailtos"}:
-            plugin.delivery_id = label.delivery
-        elif SERVICES[self._scheme].form is Form.JSON:
-            plugin.headers[DELIVERY_HEADER] = label.delivery
+        if isinstance(plugin, Labelled):
+            plugin.label(label)
 
-    def _arguments(self, message: Message) -> dict[str, str]:
-        body, title, body_format = message.body, message.title, _FORMATS[message.form]
-        if message.form is Form.CHAT:
-            body, body_format = for_service(SERVICES[self._scheme].reads, body)
+    def _arguments(self, message: Message) -> dict[str, str | None]:
+        title, body, body_format = self._written(message)
         # Apprise sends no message without a body.
-        return {"title": title if body else "", "body": body or title, "body_format": body_format}
+        return {
+            "title": title if body else "",
+            "body": body or title,
+            "body_format": body_format,
+            "notify_type": _KINDS.get(self._scheme, "info"),
+        }
+
+    def _written(self, message: Message) -> Written:
+        match self._service.form:
+            case Form.CHAT:
+                return for_chat(self._service, message)
+            case Form.EMAIL:
+                return for_mail(message)
+            case Form.SMS:
+                return Written(message.title, words_of(message), "text")
+            case Form.JSON if message.form is Form.EMAIL:
+                return Written(message.title, message.body, "html")
+            case Form.JSON:
+                return Written(message.title, words_of(message), "text")
+
+    def _weigh(self, title: str, body: str) -> int:
+        """Return what a finished message takes of the service's room: Apprise's last step is counted, too."""
+        plugin: Any = self._plugin()
+        arguments = self._arguments(Message(title=title, body=body, form=self.form))
+        calls = plugin._build_send_calls(**arguments)  # noqa: SLF001 - the only way to what it would send
+        return sum(weight(self._scheme, call["title"], call["body"]) for call in calls)
 
     def _readable(self, exchange: Exchange | None, message: Message) -> Exchange | None:
         """Return what happened with only such words of the provider as an operator may read."""

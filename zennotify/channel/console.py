@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from zennotify.channel.text import from_html, plain
+from zennotify.channel.text import words_of
 from zennotify.core.model import Form, Label, Message, Outcome, Result, Room
 
 _WIDTH: Final = 72
@@ -20,10 +20,10 @@ _BUBBLE: Final = 40
 class ConsoleChannel:
     """A channel that prints."""
 
-    def __init__(self, name: str, form: Form, echo: Callable[[str], None]) -> None:
+    def __init__(self, name: str, form: Form, echo: Callable[[str], None], segments: int) -> None:
         self.name = name
         self.form = form
-        self.room = Room()
+        self.room = Room(segments=segments if form is Form.SMS else None)
         self._echo = echo
 
     def send(self, message: Message, label: Label) -> Result:
@@ -39,13 +39,7 @@ def shown(name: str, message: Message) -> str:
 
 def words(message: Message) -> str:
     """Return what is read in a message's body, without mark-up and without what steers a terminal."""
-    match message.form:
-        case Form.CHAT:
-            return _clean(plain(message.body))
-        case Form.EMAIL:
-            return _clean(from_html(message.body))
-        case Form.SMS | Form.JSON:
-            return _clean(message.body)
+    return _clean(words_of(message))
 
 
 def _card(name: str, message: Message) -> str:

@@ -1,4 +1,4 @@
-"""E-mail: Apprise reads the URL and builds the message, the session with the server is ours.
+"""E-mail: Apprise reads the URL; the mail (letter.py) and the session with the server are ours.
 
 Apprise's own session gives up to its time-out to each of nine steps, loads all certificates for every mail, makes a
 new Message-ID for every try, and leaves the server's codes in a debug log.
@@ -7,22 +7,25 @@ new Message-ID for every try, and leaves the server's codes in a debug log.
 from __future__ import annotations
 
 import io
-import re
 import smtplib
 import socket
 import ssl
 from contextlib import suppress
+from email.utils import format_datetime
 from functools import cache
 from typing import Any, Final
 
-from apprise.common import NotifyType
+from apprise.common import NotifyFormat, NotifyType
 from apprise.plugins.email import NotifyEmail
 
 from zennotify.channel.attempt import Attempt, DeadlineReader, current
 from zennotify.channel.dial import dial
+from zennotify.channel.letter import letter
 from zennotify.channel.outcome import MailAnswer, Stage
+from zennotify.channel.text import from_html
+from zennotify.clock import SystemClock
+from zennotify.core.model import Label
 
-_MESSAGE_ID = re.compile(r"^message-id:.*\n(?:[ \t].*\n)*", re.IGNORECASE | re.MULTILINE)
 #: What stands in the place of a code where a server cannot do what the URL asks for.
 _NOT_OFFERED: Final = 502
 
@@ -31,7 +34,11 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call] # of Apprise's __init_
     """Apprise's e-mail service with one deadline, the server's codes and a Message-ID that stays."""
 
     #: Of the delivery that is being sent; the same for each try of it.
-    delivery_id = ""
+    _delivery = ""
+
+    def label(self, label: Label) -> None:
+        """Put onto the next mail which delivery it is."""
+        self._delivery = label.delivery
 
     def send(
         self,
@@ -47,7 +54,9 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call] # of Apprise's __init_
         if made is None:
             msg = "mail is sent within an attempt"
             raise RuntimeError(msg)
-        recipient, text = self._compose(body, title, body_format)
+        # A URL may ask for `format=text`; then Apprise has made text of the page already.
+        page = "" if body_format == NotifyFormat.TEXT else body
+        recipient, text = self._compose(title, from_html(page) if page else body, page)
         try:
             self._submit(made, recipient, text)
         except (OSError, smtplib.SMTPException) as error:
@@ -60,26 +69,21 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call] # of Apprise's __init_
         made.last = MailAnswer(code=250)
         return True
 
-    def _compose(self, body: str, title: str, body_format: object) -> tuple[str, str]:
-        message = next(
-            NotifyEmail.prepare_emails(
-                subject=title,
-                body=body,
-                notify_format=self.resolve_format(body_format),  # type: ignore[arg-type] # None is taken too
-                from_addr=self.from_addr,
-                to=self.targets,
-                reply_to=self.reply_to,
-                smtp_host=self.smtp_host,
-                headers={"X-Application": self.app_id} | self.headers,
-                names=self.names,
-                tzinfo=self.tzinfo,
-            )
-        )
-        head, blank, rest = message.body.partition("\n\n")
-        head = _MESSAGE_ID.sub("", f"{head}\n").rstrip("\n")
-        domain = self._sender.rpartition("@")[2]
-        label = f"Message-ID: <{self.delivery_id}.zennotify@{domain}>"
-        return message.recipient, f"{label}\n{head}{blank}{rest}"
+    def _compose(self, title: str, text: str, html: str) -> tuple[str, str]:
+        """Return the one recipient, and the mail."""
+        [(name, recipient)] = self.targets
+        headers: dict[str, str | tuple[str, str]] = {
+            "Message-ID": f"<{self._delivery}.zennotify@{self._sender.rpartition('@')[2]}>",
+            "Date": format_datetime(SystemClock().now()),
+            "Subject": title,
+            "From": (str(self.from_addr[0] or ""), self._sender),
+            "To": (str(name or ""), str(recipient)),
+        }
+        for address in sorted(self.reply_to - {recipient})[:1]:
+            headers["Reply-To"] = (str(self.names.get(address) or ""), str(address))
+        # A machine wrote it: nobody's note of absence shall answer.
+        headers |= {"Auto-Submitted": "auto-generated", "X-Application": self.app_id}
+        return recipient, letter(headers | self.headers, text, html)
 
     @property
     def _sender(self) -> str:

@@ -8,20 +8,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from zennotify.core.model import Form
 
 
 class Reads(StrEnum):
-    """What a service makes of a chat message."""
+    """What a service makes of a chat message: how it is written for it, see text.py."""
 
-    #: Markdown, or what Apprise's conversion makes of it.
+    #: CommonMark with backslash escapes.
     MARKDOWN = "markdown"
-    #: What Apprise's conversion makes of it, which leaves most escapes in.
+    #: The same, with escapes for fewer characters.
+    MATTERMOST = "mattermost"
+    #: Markdown in which nothing, or not everywhere, can be escaped.
+    UNESCAPED = "unescaped"
+    #: What Apprise makes of CommonMark for it.
     SLACK = "slack"
+    #: Nearly the same, but what Apprise makes of it shows `&amp;`.
+    GOOGLE = "google"
+    #: A few tags of HTML.
+    HTML = "html"
     #: Words only.
     TEXT = "text"
+
+
+class Titled(StrEnum):
+    """Where a title goes."""
+
+    #: It is a field of its own, and plain text.
+    FIELD = "field"
+    #: It is a field of its own that is read as the body is.
+    LIKE_BODY = "like_body"
+    #: It is the first line of the body.
+    IN_BODY = "in_body"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,51 +50,58 @@ class Service:
     module: str
     name: str
     form: Form
-    reads: Reads
+    reads: Reads = Reads.TEXT
+    titled: Titled = Titled.FIELD
+    #: Characters of a message, title included where it is in the body; None: as Apprise's class says.
+    most: int | None = None
 
 
-def _service(
-    place: str, form: Form, schemes: str, reads: Reads = Reads.MARKDOWN, package: str = "apprise.plugins"
+def _services(form: Form, place: str, schemes: str, **how: Any) -> dict[str, Service]:
+    module, _, name = place.rpartition(":")
+    package = "" if module.startswith("zennotify.") else "apprise.plugins."
+    return dict.fromkeys(schemes.split(), Service(f"{package}{module}", name, form, **how))
+
+
+def _chat(
+    place: str, schemes: str, reads: Reads, titled: Titled = Titled.FIELD, most: int | None = None
 ) -> dict[str, Service]:
-    module, _, name = place.partition(":")
-    return dict.fromkeys(schemes.split(), Service(f"{package}.{module}", name, form, reads))
-
-
-def _chat(place: str, schemes: str, reads: Reads = Reads.MARKDOWN) -> dict[str, Service]:
-    return _service(place, Form.CHAT, schemes, reads)
+    return _services(Form.CHAT, place, schemes, reads=reads, titled=titled, most=most)
 
 
 def _mail(place: str, schemes: str) -> dict[str, Service]:
-    return _service(place, Form.EMAIL, schemes)
+    return _services(Form.EMAIL, place, schemes)
 
 
 def _phone(place: str, schemes: str) -> dict[str, Service]:
-    return _service(place, Form.SMS, schemes, Reads.TEXT)
+    return _services(Form.SMS, place, schemes)
 
 
 def _hook(place: str, schemes: str) -> dict[str, Service]:
-    return _service(place, Form.JSON, schemes, Reads.TEXT)
+    return _services(Form.JSON, place, schemes)
 
 
 #: By scheme.  Module and class are named, because Apprise's own look-up loads all services (100 ms and 9 MB).
 SERVICES: Final[dict[str, Service]] = {
     **_chat("slack:NotifySlack", "slack", Reads.SLACK),
-    **_chat("google_chat:NotifyGoogleChat", "gchat", Reads.SLACK),
-    **_chat("discord:NotifyDiscord", "discord"),
-    **_chat("telegram:NotifyTelegram", "tgram"),
-    **_chat("workflows:NotifyWorkflows", "workflow workflows"),
-    **_chat("mattermost:NotifyMattermost", "mmost mmosts"),
-    **_chat("rocketchat:NotifyRocketChat", "rocket rockets"),
-    **_chat("webexteams:NotifyWebexTeams", "webex wxteams"),
-    **_chat("zulip:NotifyZulip", "zulip"),
-    **_chat("matrix:NotifyMatrix", "matrix matrixs"),
-    **_chat("pushover:NotifyPushover", "pover"),
-    **_chat("ntfy:NotifyNtfy", "ntfy ntfys", Reads.TEXT),
+    **_chat("google_chat:NotifyGoogleChat", "gchat", Reads.GOOGLE, Titled.IN_BODY),
+    **_chat("discord:NotifyDiscord", "discord", Reads.MARKDOWN, Titled.IN_BODY),
+    **_chat("telegram:NotifyTelegram", "tgram", Reads.HTML, Titled.IN_BODY),
+    # Teams takes 28 KB; Apprise's limit would cut what fits.
+    **_chat("workflows:NotifyWorkflows", "workflow workflows", Reads.MARKDOWN, Titled.LIKE_BODY, 20_000),
+    **_chat("mattermost:NotifyMattermost", "mmost mmosts", Reads.MATTERMOST, Titled.IN_BODY),
+    # What a server takes that nobody has set up otherwise.
+    **_chat("rocketchat:NotifyRocketChat", "rocket rockets", Reads.UNESCAPED, Titled.IN_BODY, 5000),
+    **_chat("webexteams:NotifyWebexTeams", "webex wxteams", Reads.MARKDOWN, Titled.IN_BODY),
+    **_chat("zulip:NotifyZulip", "zulip", Reads.UNESCAPED),
+    **_chat("matrix:NotifyMatrix", "matrix matrixs", Reads.HTML, Titled.IN_BODY),
+    **_chat("pushover:NotifyPushover", "pover", Reads.HTML),
+    # A server makes a file of more, of bytes even; title and body are one to it.
+    **_chat("ntfy:NotifyNtfy", "ntfy ntfys", Reads.TEXT, most=4096),
     **_chat("gotify:NotifyGotify", "gotify gotifys", Reads.TEXT),
     **_chat("pagerduty:NotifyPagerDuty", "pagerduty", Reads.TEXT),
     **_chat("opsgenie:NotifyOpsgenie", "opsgenie", Reads.TEXT),
     **_chat("signl4:NotifySIGNL4", "signl4", Reads.TEXT),
-    **_service("mail:Mail", Form.EMAIL, "mailto mailtos", package="zennotify.channel"),
+    **_mail("zennotify.channel.mail:Mail", "mailto mailtos"),
     **_mail("ses:NotifySES", "ses"),
     **_mail("sendgrid:NotifySendGrid", "sendgrid"),
     **_mail("mailgun:NotifyMailgun", "mailgun"),
@@ -94,9 +120,11 @@ SERVICES: Final[dict[str, Service]] = {
     **_phone("sns:NotifySNS", "sns"),
     **_phone("signal_api:NotifySignalAPI", "signal signals"),
     **_phone("whatsapp:NotifyWhatsApp", "whatsapp"),
-    **_hook("custom_json:NotifyJSON", "json jsons"),
-    **_hook("custom_form:NotifyForm", "form forms"),
+    **_hook("zennotify.channel.hook:JsonHook", "json jsons"),
+    **_hook("zennotify.channel.hook:FormHook", "form forms"),
 }
+#: Messages to a telephone that nobody pays for by the part.
+WITHOUT_SEGMENTS: Final = frozenset({"signal", "signals", "whatsapp"})
 #: What people write instead.
 HINTS: Final = {
     "http": "to post JSON to a web address, write json://",

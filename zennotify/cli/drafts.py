@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from zennotify.channel import words
-from zennotify.core.model import Form, Message
+from zennotify.core.model import Form
 from zennotify.message.sms import Encoding, measure
 from zennotify.trial import Draft
 
@@ -32,29 +32,32 @@ def heading(draft: Draft) -> str:
     return f"{draft.told.way}, to {recipient}" if recipient else draft.told.way
 
 
-def text_of(message: Message) -> str:
-    """Return what is read in a message's body; of an SMS all that is sent."""
-    if message.form is Form.SMS and message.title:
-        return f"{message.title}\n{words(message)}"
-    return words(message)
-
-
-def json_of(message: Message) -> dict[str, str]:
-    """Return what a web hook reads of a message."""
-    return {"title": message.title, "message": message.body}
+def json_of(draft: Draft) -> dict[str, Any]:
+    """Return what a web hook gets, where its URL does not name the fields otherwise."""
+    message, label = draft.written.message, draft.label
+    return {
+        "version": "1.0",
+        "title": message.title,
+        "message": message.body,
+        "attachments": [],
+        "type": "info",
+        "delivery": label.delivery,
+        "rule": label.rule,
+        "event": {"id": label.event, "type": label.event_type},
+        "repeat": label.is_repeat,
+    }
 
 
 def cuts(draft: Draft) -> list[Cut]:
     """Return what of the title and of the body was cut."""
-    sent, whole = draft.written.message, draft.whole
-    pairs = {"title": (sent.title, whole.title), "text": (text_of(sent), text_of(whole))}
-    if sent.form is Form.SMS:
-        del pairs["title"]
-    return [
-        Cut(field, len(kept), len(all_), all_[_same(kept, all_) :])
-        for field, (kept, all_) in pairs.items()
-        if len(kept) < len(all_)
-    ]
+    message, whole = draft.written.message, draft.whole
+    pairs = {"title": (message.title, whole.title), "text": (words(message), words(whole))}
+    found = []
+    for field, (sent, all_) in pairs.items():
+        if len(sent) < len(all_):
+            kept = _same(sent, all_)
+            found.append(Cut(field, kept, len(all_), all_[kept:]))
+    return found
 
 
 def _same(one: str, other: str) -> int:
@@ -65,14 +68,14 @@ def _same(one: str, other: str) -> int:
 
 def limits(draft: Draft) -> list[str]:
     """Say what a message takes of what there is."""
-    said = [f"The {cut.field} is cut: {cut.kept} of {cut.of} characters." for cut in cuts(draft)]
+    said = [f"The {cut.field} is cut after {cut.kept} of {cut.of} characters." for cut in cuts(draft)]
     if draft.outlet.form is Form.SMS:
         said.insert(0, _measured(draft))
     return said
 
 
 def _measured(draft: Draft) -> str:
-    text, most = text_of(draft.written.message), draft.outlet.room.segments
+    text, most = draft.written.message.body, draft.outlet.room.segments
     taken = measure(text)
     of = f" of {most}" if most is not None else ""
     count = f"{taken.segments}{of} segment{'' if (most or taken.segments) == 1 else 's'}"
@@ -86,7 +89,7 @@ def _measured(draft: Draft) -> str:
 def draft_json(draft: Draft) -> dict[str, Any]:
     """Return a message and what is to be said of it, for a program."""
     message, told = draft.written.message, draft.told
-    sms = measure(text_of(message)) if message.form is Form.SMS else None
+    sms = measure(message.body) if message.form is Form.SMS else None
     return {
         "channel": None if told is None else told.address.channel,
         "way": "" if told is None else told.way,
@@ -94,6 +97,7 @@ def draft_json(draft: Draft) -> dict[str, Any]:
         "form": message.form.value,
         "title": message.title,
         "body": message.body,
+        "json": json_of(draft) if message.form is Form.JSON else None,
         "problem": draft.written.problem,
         "cut": [cut._asdict() for cut in cuts(draft)],
         "sms": None

@@ -7,6 +7,7 @@ loaded or run.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from html import escape
 from importlib import resources
@@ -14,10 +15,11 @@ from math import ceil
 from string import Template
 from typing import Final
 
-from zennotify.cli.drafts import NOT_USED, cuts, heading, json_of, limits, text_of
+from zennotify.channel import words
+from zennotify.cli.drafts import NOT_USED, cuts, heading, json_of, limits
 from zennotify.cli.tried import Tried, headline, notes, verdict
-from zennotify.core.model import Form, Message
-from zennotify.message import chat_html
+from zennotify.core.model import Form
+from zennotify.message.markdown import to_lines
 from zennotify.message.sms import parts
 from zennotify.trial import Draft, Stage
 
@@ -29,13 +31,11 @@ _NARROW: Final = 36
 _WIDE: Final = 58
 _LINE_HEIGHT: Final = 24
 _PARAGRAPH: Final = 16
+_MARGINS: Final = 72
 _MOST_HEIGHT: Final = 720
-#: For a mail that says nothing of it; the frame has the page's policy, too.
-_MAIL_HEAD: Final = (
-    '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    "<style>body{margin:16px;font:15px/1.5 system-ui,sans-serif;color:#1d1c1d;background:#fff;"
-    "overflow-wrap:anywhere}</style>"
-)
+#: Where a link leads is shown; nobody goes there from a preview, and no browser gets ready to.
+_LINK: Final = re.compile(r'<a href="([^"]*)">(.*?)</a>', re.DOTALL)
+_DEAD_LINKS: Final = "<style>a{pointer-events:none}</style></head>"
 
 
 def page(tried: Tried) -> str:
@@ -64,13 +64,13 @@ def _stage(stage: Stage) -> str:
 
 
 def _section(draft: Draft) -> str:
-    message, form = draft.written.message, draft.outlet.form
+    form = draft.outlet.form
     name = heading(draft)
     head = f"<h3>{escape(name)}</h3>" if name != NOT_USED else ""
     return (
         f'<section class="draft" data-form="{form.value}">'
         f'<header><span class="tag">{_NAMES[form]}</span>{head}</header>'
-        f"{''.join(_said(draft))}{_SHOWN[form](message)}{''.join(_rest(draft))}</section>"
+        f"{''.join(_said(draft))}{_SHOWN[form](draft)}{''.join(_rest(draft))}</section>"
     )
 
 
@@ -86,20 +86,24 @@ def _rest(draft: Draft) -> Iterator[str]:
         yield f"<details><summary>What is cut off the {cut.field}</summary><pre>{escape(cut.rest)}</pre></details>"
 
 
-def _chat(message: Message) -> str:
+def _chat(draft: Draft) -> str:
+    message = draft.written.message
     title = f'<p class="chat-title">{escape(message.title)}</p>' if message.title else ""
     return (
         '<div class="chat"><span class="avatar" aria-hidden="true">z</span><div>'
         '<p class="sender"><b>zennotify</b> <i>APP</i></p>'
-        f'<div class="attachment">{title}{chat_html(message.body)}</div></div></div>'
+        f'<div class="attachment">{title}{_LINK.sub(_as_span, to_lines(message.body))}</div></div></div>'
     )
 
 
-def _mail(message: Message) -> str:
-    content = (
-        message.body if message.body.lstrip()[:5].lower() in {"<!doc", "<html"} else _MAIL_HEAD + message.body
-    )
-    text = text_of(message)
+def _as_span(link: re.Match[str]) -> str:
+    return f'<span class="link" title="{link[1]}">{link[2]}</span>'
+
+
+def _mail(draft: Draft) -> str:
+    message = draft.written.message
+    content = message.body.replace("</head>", _DEAD_LINKS, 1)
+    text = words(message)
     sizes = f"--narrow:{_height(text, _NARROW)}px;--wide:{_height(text, _WIDE)}px"
     return (
         f'<div class="mail"><p class="subject">{escape(message.title)}</p>'
@@ -109,12 +113,12 @@ def _mail(message: Message) -> str:
 
 
 def _height(text: str, width: int) -> int:
-    rows = sum((ceil(len(line) / width) or 1) * _LINE_HEIGHT + _PARAGRAPH for line in text.splitlines())
-    return min(48 + rows, _MOST_HEIGHT)
+    rows = sum(ceil(len(line) / width) * _LINE_HEIGHT or _PARAGRAPH for line in text.splitlines())
+    return min(rows + _MARGINS, _MOST_HEIGHT)
 
 
-def _sms(message: Message) -> str:
-    cut = parts(text_of(message))
+def _sms(draft: Draft) -> str:
+    cut = parts(draft.written.message.body)
     bubbles = [
         f'<span class="part">{escape(part)}'
         + (
@@ -128,8 +132,8 @@ def _sms(message: Message) -> str:
     return f'<div class="phone"><div class="bubble">{"".join(bubbles)}</div></div>'
 
 
-def _json(message: Message) -> str:
-    return f'<pre class="json">{escape(json.dumps(json_of(message), indent=2, ensure_ascii=False))}</pre>'
+def _json(draft: Draft) -> str:
+    return f'<pre class="json">{escape(json.dumps(json_of(draft), indent=2, ensure_ascii=False))}</pre>'
 
 
 _SHOWN: Final = {Form.CHAT: _chat, Form.EMAIL: _mail, Form.SMS: _sms, Form.JSON: _json}

@@ -63,7 +63,7 @@ def _show(draft: Draft) -> None:
     name = f"{form}: {NOT_USED}" if draft.told is None else f"{heading(draft)} ({form})"
     if message.form is Form.JSON:
         click.echo(printable(name))
-        click.echo(json.dumps(json_of(message), indent=2))
+        click.echo(json.dumps(json_of(draft), indent=2))
     else:
         click.echo(shown(printable(name), message))
     if draft.written.problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,9 +13,9 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from zennotify.app import surroundings
-from zennotify.channel import ChannelProblem, check_url, form_of, is_for_guests
+from zennotify.channel import ChannelProblem, check_segments, check_url, form_of, is_for_guests
 from zennotify.clock import SystemClock
-from zennotify.config import Config, ConfigFile, ConfigRefused, load_config
+from zennotify.config import ChannelConfig, Config, ConfigFile, ConfigRefused, load_config
 from zennotify.core.model import Form
 from zennotify.errors import ConfigError, Problem, StoreError
 from zennotify.message import TemplateProblem, compile_recipient
@@ -110,6 +110,8 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
             forms[name] = check_url(channel.url.get_secret_value(), channel.to, channel.form)
         except ChannelProblem as error:
             problems.append(file.where(("channels", name, "url"), str(error)))
+        else:
+            problems += _segments(file, name, channel, forms[name])
         if channel.to is not None and is_for_guests(channel.to):
             problems += (
                 file.where(("ops", index), f"`{name}` writes to guests; name a channel of your own")
@@ -121,6 +123,13 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
             except TemplateProblem as error:
                 problems.append(file.where(("channels", name, "to"), error.message))
     return Project(file, forms, problems)
+
+
+def _segments(file: ConfigFile, name: str, channel: ChannelConfig, form: Form) -> Iterator[Problem]:
+    try:
+        check_segments(channel.max_segments, channel.url.get_secret_value(), form)
+    except ChannelProblem as error:
+        yield file.where(("channels", name, "max_segments"), str(error))
 
 
 def check_rules(project: Project) -> tuple[list[Problem], CompiledRules | None]:

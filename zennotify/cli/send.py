@@ -170,7 +170,7 @@ def _sent(exits: Exits, tried: Tried, guests: Guests) -> Iterator[dict[str, Any]
             "way": draft.told.way,
             "to": _masked(address.recipient),
             "problem": draft.written.problem,
-            **_outcome(exits, tried, draft, guests),
+            **_outcome(exits, draft, guests),
         }
     for role, refusal in trial.refusals:
         yield {
@@ -183,7 +183,7 @@ def _sent(exits: Exits, tried: Tried, guests: Guests) -> Iterator[dict[str, Any]
         }
 
 
-def _outcome(exits: Exits, tried: Tried, draft: Draft, guests: Guests) -> dict[str, Any]:
+def _outcome(exits: Exits, draft: Draft, guests: Guests) -> dict[str, Any]:
     assert draft.told is not None, "it is a channel's"  # noqa: S101
     channel, recipient = draft.told.address
     if (missing := exits.missing(channel)) is not None:
@@ -191,7 +191,7 @@ def _outcome(exits: Exits, tried: Tried, draft: Draft, guests: Guests) -> dict[s
     if recipient and not guests.really and not guests.to:
         how = "it would go to the event's guest; --really sends it, --to ADDRESS sends it to you"
         return {"outcome": None, "detail": how}
-    order = byhand.order(channel, draft.written.message, recipient, tried.trial.event, tried.trial.rule.id)
+    order = byhand.order(channel, draft.written.message, recipient, draft.label)
     try:
         return exits.send(order)
     except ControlError as error:

@@ -139,6 +139,7 @@ class ChannelConfig(_Section):
     fallback: _Text | None = None
     on_unknown: Literal["resend", "hold", "assume_sent"] | None = None
     consent: Literal["not-needed"] | None = None
+    max_segments: Annotated[int, PlainValidator(lambda value: values.count(value, 1, 10))] | None = None
     concurrency: Annotated[int, PlainValidator(lambda value: values.count(value, 1, 64))] = 4
     timeout: Annotated[timedelta, _span(timedelta(seconds=1), timedelta(seconds=120))] = _default("10s")
     #: The waits before the first try, the second, ...

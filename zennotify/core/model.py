@@ -89,6 +89,10 @@ class Message:
     form: Form
 
 
+def _as_written(_title: str, body: str) -> int:
+    return len(body)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """How much of a message a channel takes; what is longer is cut at a word, and says so."""
@@ -97,6 +101,8 @@ class Room:
     title: int = 250
     #: Characters of the finished body; None: as many as there are.
     body: int | None = None
+    #: What a title and a body take of these: a service may escape, convert, or show the title in the body.
+    weigh: Callable[[str, str], int] = _as_written
     #: Parts that an SMS may be split into, each paid for; None where it is no SMS.
     segments: int | None = None
 

@@ -9,13 +9,14 @@ The only importer of Jinja, markdown-it and Babel.
       uses  ways  compared  wants    which paths it uses, for the checks of rulefile/ and for look-ups
       sandbox  generator  limits     how it runs, bounded        filters, moments, missing: on what
       template  forms                a message, for chat, e-mail, SMS or JSON
-    shown                            how it looks, for previews
+      shield  markdown  mail         its values, its mark-up, its page
+      sms  shorten  cut              what of it there is room for
 """
 
 from zennotify.message.expression import compile_expression, compile_recipient, expression_uses
 from zennotify.message.fallback import fallback, notice
+from zennotify.message.forms import repeated
 from zennotify.message.problem import TemplateProblem
-from zennotify.message.shown import chat_html
 from zennotify.message.template import MessageTemplate
 from zennotify.message.templates import INLINE, Templates
 from zennotify.message.wants import Want
@@ -32,10 +33,10 @@ __all__ = [
     "Use",
     "Uses",
     "Want",
-    "chat_html",
     "compile_expression",
     "compile_recipient",
     "expression_uses",
     "fallback",
     "notice",
+    "repeated",
 ]

@@ -24,9 +24,9 @@ from markupsafe import Markup
 
 from zennotify.core.model import Code
 from zennotify.message import limits, moments
-from zennotify.message.forms import shield
 from zennotify.message.limits import Refused, Unfit, kind
 from zennotify.message.missing import Missing
+from zennotify.message.shield import shield
 from zennotify.zenoti.codes import TABLES
 
 Filter = Callable[..., Any]

@@ -21,10 +21,10 @@ from markupsafe import Markup
 
 from zennotify.message import limits
 from zennotify.message.filters import FILTERS, TESTS, glue, show
-from zennotify.message.forms import shield
 from zennotify.message.generator import LOOP, Generator
 from zennotify.message.limits import Refused, kind
 from zennotify.message.missing import Missing
+from zennotify.message.shield import shield
 
 _LOOP = frozenset(
     {

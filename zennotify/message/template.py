@@ -47,7 +47,7 @@ class MessageTemplate:
         block = block if block in self.blocks else "body"
         try:
             with Running(Run(names, self.time_zone, self.locale)):
-                title, body = self._write(block, names)
+                title, body = self._write(form, block, names)
             if body.strip():
                 body += _held_back(names) + _unknown(names)
             message = forms.message(form, title, body, short_id, room, prefix=prefix, plain=block == "sms")
@@ -61,18 +61,19 @@ class MessageTemplate:
             raise MessageError(f"{self.template.name}:{self.blocks.get(block, 1)}: the message is empty")
         return message
 
-    def _write(self, block: str, names: Names) -> tuple[str, str]:
+    def _write(self, form: Form, block: str, names: Names) -> tuple[str, str]:
         """Return title and body, their values still shielded."""
         context = context_of(self.template, names)
         # Beside the blocks it only sets, imports and extends.
         body = Sandbox.concat(self.template.root_render_func(context))
         if self.blocks:
             body = _print(context, block)
+        # Each part of an SMS is paid for: words of its own are all that is sent, and a rule's description is no part.
+        if block == "sms" or (form is Form.SMS and "title" not in self.blocks):
+            return "", body
         if "title" in self.blocks:
-            # An SMS of its own words is all that is sent; the title would lengthen it.
-            return ("" if block == "sms" else _print(context, "title")), body
-        title = _description(names) if self.title is None else self.title
-        return ("" if block == "sms" else forms.shield(title)), body
+            return _print(context, "title"), body
+        return forms.shield(_description(names) if self.title is None else self.title), body
 
 
 def _held_back(names: Names) -> str:
