@@ -260,7 +260,7 @@ def test_the_terminal_shows_every_form() -> None:
     assert "│ New: Ann Lee\n│\n│ Ann Lee is new.\n│\n│ Ref test\n" in shown
     assert "  ☎ sms, to +12065550123 (sms)\n" in shown
     assert re.search(
-        r"^GSM-7, \d{3} units, 3 of 3 segments, \d+ units left\.\nThe text is cut after \d+ of 46\d",
+        r"^GSM-7, \d{3} units, 3 of 3 segments, \d+ units left\.\nThe text is cut after \d+ of 441 characters",
         shown,
         re.MULTILINE,
     )
