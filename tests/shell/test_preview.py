@@ -13,10 +13,12 @@ from click.testing import CliRunner, Result
 from tests.fakes import START
 from tests.stored import Told, add_events
 from zennotify.cli import main
+from zennotify.rulefile import read_sources
 from zennotify.store import Store
 from zennotify.store.rows import NewDecision
 from zennotify.store.transaction import Transaction
 
+ROOT = Path(__file__).parents[2]
 CONFIG = """
 channels:
   desk: {url: "console://desk"}
@@ -326,3 +328,21 @@ def test_the_store_is_only_read() -> None:
     assert run("new-guest").exit_code == 0
     assert Path("zennotify.db").read_bytes() == before
     assert not Path("zennotify.db.lock").read_bytes()
+
+
+SHIPPED = read_sources(ROOT / "rules", ROOT / "templates", ROOT / "centers.yaml")
+IDS = re.findall(r"^  - id: (\S+)", "\n".join(SHIPPED.rules.values()), re.MULTILINE)
+
+
+@pytest.mark.parametrize("rule", IDS)
+def test_every_shipped_rule_can_be_previewed_without_a_store(rule: str, folder: Path) -> None:
+    config = (ROOT / "config.example.yaml").read_text()
+    for name in ("rules", "templates", "centers.yaml"):
+        config = re.sub(rf"^(\w+): {re.escape(name)}\b", rf"\1: {ROOT / name}", config, flags=re.MULTILINE)
+    (folder / "config.yaml").write_text(config)
+    found = seen(rule)
+    assert found["event"]["source"].startswith("the sample ")
+    assert {message["form"] for message in found["messages"]} == {"chat", "email", "sms", "json"}
+    assert [message["problem"] for message in found["messages"] if message["channel"] is not None] == [
+        ""
+    ] * len([message for message in found["messages"] if message["channel"] is not None])
