@@ -152,11 +152,7 @@ class Trials:
         known = self._names(event, memory)
         told, refusals = self._told(rule, known)
         about = _About(rule, event, known)
-        drafts = [
-            self._draft(about, self.outlets[one.address.channel], one, prefix)
-            for one in told
-            if one.address.channel in self.outlets
-        ]
+        drafts = [self._draft(about, self.outlets[one.address.channel], one, prefix) for one in told]
         used = {draft.outlet.form for draft in drafts}
         drafts += [
             self._draft(about, Outlet(form, _ROOMS.get(form, Room())), None, prefix)
