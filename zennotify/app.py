@@ -19,7 +19,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from zennotify import __version__, systemd
+from zennotify import __version__, byhand, systemd
 from zennotify.channel import (
     Channel,
     ChannelProblem,
@@ -31,7 +31,7 @@ from zennotify.channel import (
 )
 from zennotify.clock import Clock
 from zennotify.config import Address, ChannelConfig, Config
-from zennotify.core.model import Form, Label, Names, Result, Zone
+from zennotify.core.model import Form, Label, Message, Names, Result, Zone
 from zennotify.core.notify import GuestChannel
 from zennotify.core.verdict import OnUnknown, Policy
 from zennotify.decider import Decider
@@ -46,7 +46,7 @@ from zennotify.errors import (
     ZennotifyError,
 )
 from zennotify.intake import Intake
-from zennotify.message import TemplateProblem, compile_recipient, notice
+from zennotify.message import TemplateProblem, compile_recipient
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.outbox import Outbox, Way
@@ -94,7 +94,8 @@ def _guest_channels(config: Config, forms: Mapping[str, Form]) -> dict[str, Gues
     channels: dict[str, GuestChannel] = {}
     for name, channel in config.channels.items():
         if channel.to is not None and is_for_guests(channel.to) and name in forms:
-            url = channel.url.get_secret_value()
+            # Without its secret, which only who sends needs, an address is judged by `to` alone.
+            url = channel.url.get_secret_value() or "console://"
             medium = medium_of(url, channel.to, channel.form)
             with contextlib.suppress(TemplateProblem):
                 channels[name] = GuestChannel(
@@ -216,6 +217,7 @@ class App:
         self.control = ControlServer(
             {
                 "reload": self._on_reload,
+                "channels": self._on_channels,
                 "send": self._on_send,
                 "retry": self._on_retry,
                 "cancel": self._on_cancel,
@@ -389,12 +391,14 @@ class App:
         except ConfigError as error:
             raise ControlError(f"{error}\nnothing has changed: the rules from before go on") from error
 
+    async def _on_channels(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        return byhand.described(self._ways)
+
     async def _on_send(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        way = self._ways.get(str(arguments.get("channel")))
-        if way is None:
-            raise ControlError(f"the running daemon has no channel {arguments.get('channel')!r}")
-        result = await asyncio.to_thread(send_text, way, str(arguments.get("text")))
-        return {"outcome": result.outcome.value, "detail": result.detail}
+        def sending(way: Way, to: str, message: Message, label: Label) -> Result:
+            return self.outbox.send_by_hand(way.name, message, label, to)
+
+        return await asyncio.to_thread(byhand.send, self._ways, arguments, sending)
 
     async def _on_retry(self, arguments: dict[str, Any]) -> dict[str, Any]:
         changed = await self._change(Transaction.revive, str(arguments.get("id")), self._clock.now())
@@ -452,16 +456,6 @@ class App:
         age = (self._clock.now() - backlog.oldest_due).total_seconds() if backlog.oldest_due else 0
         self.metrics.outbox_oldest_seconds.set(max(age, 0))
         return self.metrics.text()
-
-
-def send_text(way: Way, text: str) -> Result:
-    """Send one message of plain words through a channel, now; blocks."""
-    if way.towards is not None:
-        raise ControlError(f"the recipient of channel {way.name} comes from an event; there is none here")
-    message = notice(
-        way.channel.form, title="[TEST] zennotify", text=text, short_id="test", room=way.channel.room
-    )
-    return way.channel.send(message, Label("test"))
 
 
 def _nothing(_transaction: Transaction) -> None:

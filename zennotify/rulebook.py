@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zennotify.clock import Clock
 from zennotify.core.center import NOT_LISTED
 from zennotify.core.model import Form, Message, Reason, Room
 from zennotify.core.notify import GuestChannel
 from zennotify.core.rule import RuleSet
-from zennotify.core.stale import Then
+from zennotify.core.stale import MARK, Then
 from zennotify.enquiry import Enquiry
 from zennotify.errors import ConfigError, MessageError, Problem, StoreError, place_of
 from zennotify.message import fallback
@@ -42,15 +42,20 @@ logger = logging.getLogger("zennotify.rulebook")
 
 #: The beginning of a delivery's id that messages end with, and that every command takes.
 SHORT_ID = 8
-#: Stands before a message that is older than its rule wants it.
-_LATE = "(delayed)"
 #: Compiled rule sets of the past that are kept at hand.
 _MOST_PAST = 4
 
 
+class Written(NamedTuple):
+    """A message, and where its template failed and why, when it is the plain one that goes out instead."""
+
+    message: Message
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What rules are compiled against."""
+    """What rules are compiled against, and messages written in."""
 
     rules: Path
     templates: Path
@@ -83,6 +88,31 @@ class Surroundings:
         """Read and compile the files; raises ConfigError with all problems."""
         sources = read_sources(self.rules, self.templates, self.centers)
         return sources, self.compile(sources)
+
+    def instead(
+        self,
+        error: Exception,
+        form: Form,
+        names: MessageNames,
+        *,
+        short_id: str,
+        room: Room,
+        prefix: str = "",
+    ) -> Written:
+        """Write the plain message that goes out where writing the message itself has failed."""
+        problem = str(error) if isinstance(error, MessageError) else place_of(error)
+        message = fallback(
+            form,
+            names,
+            short_id=short_id,
+            room=room,
+            prefix=prefix,
+            problem=problem,
+            title=names["rule"].get("description") or names["rule"]["id"],
+            time_zone=self.time_zone,
+            locale=self.locale,
+        )
+        return Written(message, problem)
 
 
 class Rulebook:
@@ -189,19 +219,21 @@ class Rulebook:
         prefix = ""
         try:
             compiled = self._set_of(claimed.rule_set)
-            rule, message = compiled.rules.by_id[claimed.rule], compiled.messages[claimed.rule]
+            rule, template = compiled.rules.by_id[claimed.rule], compiled.messages[claimed.rule]
             if rule.stale is not None and rule.stale.is_over(known, extra["now"]):
                 if rule.stale.then is Then.DROP:
                     return Withheld(Reason.STALE.value)
-                prefix = _LATE
+                prefix = MARK
             names["rule"] = {"id": rule.id, "description": rule.description}
             if self._enquiry is not None:
-                names["unknown_because"] = self._enquiry.fill(known, memory, message.wants)
-            return message.render(form, names, short_id=short_id, room=room, prefix=prefix)
+                names["unknown_because"] = self._enquiry.fill(known, memory, template.wants)
+            return template.render(form, names, short_id=short_id, room=room, prefix=prefix)
         except StoreError:  # it is written when the store is back
             raise
         except Exception as error:  # whatever it was, the message must not be lost
-            problem = str(error) if isinstance(error, MessageError) else place_of(error)
+            message, problem = self._surroundings.instead(
+                error, form, names, short_id=short_id, room=room, prefix=prefix
+            )
             self._metrics.template_errors.labels(claimed.rule).inc()
             logger.error("delivery=%s rule=%s template failed: %s", claimed.id, claimed.rule, problem)  # noqa: TRY400 - as above
             self._ops.tell(
@@ -209,18 +241,7 @@ class Rulebook:
                 f"the message of rule {claimed.rule} could not be written",
                 f"{problem}\n\nA plain message went out instead.",
             )
-            title = names["rule"].get("description") or claimed.rule
-            return fallback(
-                form,
-                names,
-                short_id=short_id,
-                room=room,
-                prefix=prefix,
-                problem=problem,
-                title=title,
-                time_zone=self._surroundings.time_zone,
-                locale=self._surroundings.locale,
-            )
+            return message
 
     def _set_of(self, rules_hash: str) -> CompiledRules:
         compiled = self._compiled

@@ -32,25 +32,30 @@ from zennotify.channel.address import (
     CONSOLE,
     ChannelProblem,
     check_url,
+    form_of,
     guest_address,
     medium_of,
     scheme_of,
 )
-from zennotify.channel.console import ConsoleChannel
+from zennotify.channel.console import ConsoleChannel, shown, words
 from zennotify.channel.recipient import is_for_guests
 from zennotify.channel.services import WITHOUT_SEGMENTS
 from zennotify.core.model import Form, Label, Message, Result, Room
 
 __all__ = [
+    "SEGMENTS",
     "Channel",
     "ChannelProblem",
     "check_segments",
     "check_url",
     "close_all",
+    "form_of",
     "guest_address",
     "is_for_guests",
     "medium_of",
     "open_channel",
+    "shown",
+    "words",
 ]
 
 #: How many parts an SMS may have where `max_segments` does not say it.
@@ -92,8 +97,8 @@ def open_channel(
     segments = max_segments or SEGMENTS
     if scheme_of(url) == CONSOLE:
         # What a guest would get is shown with the guest's address.
-        shown = name if to is None or is_for_guests(to) else f"{name} → {to}"
-        return ConsoleChannel(shown, form, echo, segments)
+        called = name if to is None or is_for_guests(to) else f"{name} → {to}"
+        return ConsoleChannel(called, form, echo, segments)
     # Only here: whoever prints, or sends nothing, does not wait for Apprise to load.
     from zennotify.channel.apprise_channel import AppriseChannel
 

@@ -69,6 +69,13 @@ def check_url(url: str, to: str | None, form: Form | None) -> Form:
     return form or SERVICES[scheme].form
 
 
+def form_of(url: str) -> Form | None:
+    """Return the form of a URL's service, as far as its beginning tells: of one whose secret is not at hand."""
+    match = _SCHEME.match(url)
+    service = SERVICES.get(match[1].casefold()) if match else None
+    return None if service is None else service.form
+
+
 def scheme_of(url: str) -> str:
     """Return the URL's scheme; raise ChannelProblem where it is none that zennotify sends through."""
     if "{{" in url or "{%" in url:

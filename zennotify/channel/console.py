@@ -28,8 +28,18 @@ class ConsoleChannel:
 
     def send(self, message: Message, label: Label) -> Result:
         """Print the message; it always arrives."""
-        self._echo(_bubble(self.name, message) if message.form is Form.SMS else _card(self.name, message))
+        self._echo(shown(self.name, message))
         return Result(outcome=Outcome.SENT, detail="printed")
+
+
+def shown(name: str, message: Message) -> str:
+    """Return a message as whoever gets it reads it, drawn for a terminal."""
+    return _bubble(name, message) if message.form is Form.SMS else _card(name, message)
+
+
+def words(message: Message) -> str:
+    """Return what is read in a message's body, without mark-up and without what steers a terminal."""
+    return _clean(words_of(message))
 
 
 def _card(name: str, message: Message) -> str:
@@ -37,12 +47,12 @@ def _card(name: str, message: Message) -> str:
     rows = [head + "─" * max(_WIDTH - _width(head), 1)]
     if message.title:
         rows += [f"│ {line}" for line in _wrapped(_clean(message.title), _WIDTH - 2)] + ["│"]
-    rows += [f"│ {line}".rstrip() for line in _wrapped(_clean(words_of(message)), _WIDTH - 2)]
+    rows += [f"│ {line}".rstrip() for line in _wrapped(words(message), _WIDTH - 2)]
     return "\n".join([*rows, "╰" + "─" * (_WIDTH - 1)])
 
 
 def _bubble(name: str, message: Message) -> str:
-    lines = [*_wrapped(_clean(message.title), _BUBBLE), *_wrapped(_clean(words_of(message)), _BUBBLE)]
+    lines = [*_wrapped(_clean(message.title), _BUBBLE), *_wrapped(words(message), _BUBBLE)]
     inside = max([_width(line) for line in lines] or [0])
     rows = [f"  ☎ {name}", f"  ╭{'─' * (inside + 2)}╮"]
     rows += [f"  │ {line}{' ' * (inside - _width(line))} │" for line in lines]

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from zennotify import __version__
-from zennotify.cli import check, daemon, doctor, forget, post, records
+from zennotify.cli import check, daemon, doctor, forget, post, preview, records, send
 from zennotify.cli.project import fail
 from zennotify.errors import ZennotifyError
 
@@ -39,7 +39,8 @@ for command in (
     daemon.reload,
     check.check,
     post.simulate,
-    post.send,
+    preview.preview,
+    send.send,
     records.events,
     records.deliveries,
     doctor.doctor,

@@ -1,4 +1,4 @@
-"""`zennotify simulate` and `zennotify send`: put something in at one end, and out at the other."""
+"""`zennotify simulate`: post a sample event to the running daemon."""
 
 from __future__ import annotations
 
@@ -12,23 +12,17 @@ from typing import Any
 
 import click
 
-from zennotify.app import open_ways, send_text
-from zennotify.cli.project import Project, config_option, fail, json_option, load_or_exit
+from zennotify.cli.occasion import sample_or_file, wrapped
+from zennotify.cli.project import config_option, fail, json_option, load_or_exit
 from zennotify.clock import SystemClock
 from zennotify.config import Address, Config
-from zennotify.errors import ControlError
 from zennotify.spelling import did_you_mean
-from zennotify.web.control import NoDaemon, ask
-from zennotify.zenoti.envelope import is_bare
-from zennotify.zenoti.sample import load_sample, stamp, wrap
-from zennotify.zenoti.shape import possible_types, type_of
+from zennotify.zenoti.sample import stamp
 from zennotify.zenoti.signature import sign
 from zennotify.zenoti.story import STORIES, tell
 
 #: Zenoti waits this long for an answer; seconds.
 _PATIENCE = 10.0
-#: One try of the slowest channel; seconds.
-_SEND_PATIENCE = 400.0
 
 
 @click.command()
@@ -68,40 +62,8 @@ def _story(name: str) -> list[dict[str, Any]]:
 
 
 def _event(what: str, as_is: bool) -> dict[str, Any]:
-    body = _read(what)
-    return body if as_is else stamp(_wrapped(what, body), SystemClock().now())
-
-
-def _wrapped(what: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Put a file without an envelope into one: the stamp goes there."""
-    if not is_bare(body):
-        return body
-    event_type = type_of(possible_types(body), None)
-    if event_type is None:
-        fail(
-            f"{what} has no envelope, and its shape does not say which event it is;"
-            ' write {"event_type": "...", "data": ...} around it, or send it --as-is',
-            2,
-        )
-    return wrap(event_type, body)
-
-
-def _read(what: str) -> dict[str, Any]:
-    path = Path(what)
-    if path.suffix != ".json" and not path.exists():
-        try:
-            return load_sample(what)
-        except KeyError as error:
-            fail(str(error.args[0]), 2)
-    try:
-        body = json.loads(path.read_bytes())
-    except OSError as error:
-        fail(f"cannot read {what}: {error.strerror}", 2)
-    except ValueError as error:
-        fail(f"{what} is not JSON: {error}", 2)
-    if not isinstance(body, dict):
-        fail(f"{what} is not an event: a JSON object is expected", 2)
-    return body
+    body = sample_or_file(what)
+    return body if as_is else stamp(wrapped(what, body, ", or send it --as-is"), SystemClock().now())
 
 
 def deliver(config: Config, address: Address, body: Mapping[str, Any]) -> str:
@@ -141,40 +103,3 @@ def _told(status: int, answer: Mapping[str, Any]) -> str:
     if "event" in answer:
         told += f", event {answer['event'][:8]}"
     return told + (f" ({answer['reason']})" if "reason" in answer else "")
-
-
-@click.command()
-@click.argument("channel")
-@click.argument("text")
-@config_option
-@json_option
-def send(channel: str, text: str, config_path: Path, as_json: bool) -> None:
-    """Send one real message, marked [TEST], through one channel, and show what the provider said."""
-    project = load_or_exit(config_path)
-    if channel not in project.config.channels:
-        fail(f"there is no channel {channel!r}; there are: {', '.join(project.config.channels)}", 2)
-    try:
-        answer = ask(
-            project.config.admin.control.path or Path(),
-            "send",
-            {"channel": channel, "text": text},
-            _SEND_PATIENCE,
-        )
-    except NoDaemon:
-        answer = _send_directly(project, channel, text)
-    except ControlError as error:
-        fail(str(error))
-    detail = f": {answer['detail']}" if answer["detail"] else ""
-    click.echo(json.dumps([answer]) if as_json else f"{channel}: {answer['outcome']}{detail}")
-    sys.exit(0 if answer["outcome"] == "sent" else 1)
-
-
-def _send_directly(project: Project, channel: str, text: str) -> dict[str, Any]:
-    """Send without a daemon."""
-    missing = project.config_file.missing.get(("channels", channel, "url"))
-    if missing is not None:
-        fail(str(missing), 78)
-    config = project.config.model_copy(update={"channels": {channel: project.config.channels[channel]}})
-    [way] = open_ways(config, click.echo)
-    result = send_text(way, text)
-    return {"outcome": result.outcome.value, "detail": result.detail}

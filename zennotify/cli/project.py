@@ -13,7 +13,14 @@ from typing import Any, Final, NoReturn, TypeVar
 import click
 
 from zennotify.app import surroundings
-from zennotify.channel import ChannelProblem, check_segments, check_url, is_for_guests, medium_of
+from zennotify.channel import (
+    ChannelProblem,
+    check_segments,
+    check_url,
+    form_of,
+    is_for_guests,
+    medium_of,
+)
 from zennotify.clock import SystemClock
 from zennotify.config import ChannelConfig, Config, ConfigFile, ConfigRefused, load_config
 from zennotify.core.model import Form
@@ -105,7 +112,7 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
     for name, channel in file.config.channels.items():
         problems += _caps(file, name, channel)
         if ("channels", name, "url") in file.missing:
-            forms[name] = channel.form or Form.CHAT
+            forms[name] = channel.form or form_of(file.url_as_written(name)) or Form.CHAT
             continue
         try:
             forms[name] = check_url(channel.url.get_secret_value(), channel.to, channel.form)
@@ -207,3 +214,8 @@ def open_or_exit(config: Config) -> Reader:
         return open_reader(config.store.url)
     except StoreError as error:
         fail(str(error))
+
+
+def printable(text: str) -> str:
+    """Return text that came from outside without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -17,6 +17,7 @@ from zennotify.cli.project import (
     json_option,
     load_or_exit,
     open_or_exit,
+    printable,
     since_option,
 )
 from zennotify.clock import SystemClock
@@ -365,7 +366,7 @@ def _event_line(config: Config) -> Callable[[EventView], str]:
     def line(event: EventView) -> str:
         made = ", ".join(f"{decision.rule or 'all'} {decision.reason}" for decision in event.decisions)
         state = made or ("unmatched" if event.state == "decided" else event.state)
-        return f"{event.id[:8]}  {_local(config, event.received)}  {_plain(event.type):28}  {state}"
+        return f"{event.id[:8]}  {_local(config, event.received)}  {printable(event.type):28}  {state}"
 
     return line
 
@@ -386,8 +387,3 @@ def _delivery_line(config: Config, pauses: Mapping[str, Pause]) -> Callable[[Del
 
 def _quarantine_line(config: Config) -> Callable[[QuarantineView], str]:
     return lambda row: f"{row.id:8}  {_local(config, row.received)}  {row.reason:24}  {row.size} bytes"
-
-
-def _plain(text: str) -> str:
-    """Return text that came from outside without what a terminal would obey."""
-    return "".join(char if char.isprintable() else "?" for char in text)

@@ -54,6 +54,10 @@ class ConfigFile:
             value = value.get(step) if isinstance(value, dict) else None
         return value is not None
 
+    def url_as_written(self, channel: str) -> str:
+        """Return a channel's URL with its secrets still unread: `slack://${env:SLACK_HOOK}`."""
+        return str(self._document.value["channels"][channel]["url"])
+
     def where(self, path: Place, message: str, *, warning: bool = False) -> Problem:
         """Return a Problem at the key at `path`, for checks that are made elsewhere."""
         return self._document.problem(path, f"{label(path)}: {message}", warning=warning)

@@ -8,8 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from zennotify.core.model import Names
+
+#: Stands before a message that goes out late.
+MARK: Final = "(delayed)"
 
 
 class Then(StrEnum):

@@ -84,6 +84,19 @@ def measure(text: str) -> Segments:
     return Segments(encoding, units, parts, part, parts * part - units - lost)
 
 
+def parts(text: str) -> list[str]:
+    """Return a text as the parts that it is sent in."""
+    taken = measure(text)
+    if taken.segments == 1:
+        return [text]
+    cut: list[str] = []
+    while text:
+        count = _fitting(text, taken.encoding, taken.size, taken.size)
+        cut.append(text[:count])
+        text = text[count:]
+    return cut
+
+
 def plain(text: str) -> str:
     """Return a text without typographic characters, where that saves a part; else the text as it is."""
     before = measure(text)

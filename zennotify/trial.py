@@ -1,0 +1,284 @@
+"""One rule tried on one event: how far the event comes, and what each channel would get.  Nothing is kept.
+
+Called by `zennotify preview` and `send --rule`.  The stages are those of core/decide.py, asked of this rule alone, and
+the messages are written as rulebook.py writes them; what a stage that remembers (`once`) would say is not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import takewhile
+from typing import Final, NamedTuple
+
+from zennotify.channel import SEGMENTS
+from zennotify.core.decide import Decision, conclude, examine
+from zennotify.core.model import Event, Form, Label, Message, Reason, Room
+from zennotify.core.notify import Address, Directory, Refusal, addresses
+from zennotify.core.rule import Rule, RuleSet
+from zennotify.core.stale import MARK, Then
+from zennotify.errors import ExpressionError, StoreError
+from zennotify.rulebook import Surroundings, Written
+from zennotify.rulefile import CompiledRules
+from zennotify.store.schema import to_micros
+from zennotify.zenoti.catalog import EVENT_TYPES
+from zennotify.zenoti.facts import keys_of
+from zennotify.zenoti.memory import Memory, Read
+from zennotify.zenoti.names import MessageNames, Names
+
+#: What stands at the end of a message that belongs to no delivery.
+SHORT_ID: Final = "test"
+#: Of a form that no channel of the rule has: what a channel of it has where nothing else is said.
+_ROOMS: Final = {Form.SMS: Room(segments=SEGMENTS)}
+_ENDLESS: Final = Room(title=1_000_000, segments=10_000)
+#: The reasons that a stage of its own is shown for.
+_SHOWN: Final = frozenset({Reason.NOTIFIED, Reason.ERROR, Reason.NO_RECIPIENT, Reason.OPTED_OUT})
+_SPELLED: Final = {name.casefold(): name for name in EVENT_TYPES}
+
+
+class Outlet(NamedTuple):
+    """How messages for a channel are written."""
+
+    form: Form
+    room: Room
+
+
+class Stage(NamedTuple):
+    """What one stage says of an event."""
+
+    name: str
+    #: None: it was not asked.
+    holds: bool | None
+    says: str
+
+
+class Told(NamedTuple):
+    """Whom a rule tells: a channel, and the names in `notify` that lead to it."""
+
+    address: Address
+    roles: tuple[str, ...]
+
+    @property
+    def way(self) -> str:
+        """How the rule gets there: `front-desk`, or `regional → manager-mail`."""
+        channel = self.address.channel
+        return channel if self.roles == (channel,) else f"{' and '.join(self.roles)} → {channel}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """The message in one form, as one channel would get it."""
+
+    outlet: Outlet
+    #: None for a form that no channel of the rule has.
+    told: Told | None
+    #: What stands on it.
+    label: Label
+    written: Written
+    #: The same in a room without an end: what is not in the message itself was cut.
+    whole: Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a rule makes of an event."""
+
+    rule: Rule
+    event: Event
+    #: The centre's name, or its id where it has none.
+    center: str
+    stages: tuple[Stage, ...]
+    #: As if the rule were enabled; None where `match` or `when` do not hold.
+    decision: Decision | None
+    drafts: tuple[Draft, ...]
+    #: The names in `notify` that lead nowhere, and why.
+    refusals: tuple[tuple[str, Refusal], ...]
+    #: The things that the message would name and of which nothing is known.
+    unknown: tuple[str, ...]
+
+    @property
+    def goes_out(self) -> bool:
+        """Whether the event leads to a message, where nothing that is remembered stands in the way."""
+        return self.rule.enabled and self.decision is not None and self.decision.reason is Reason.NOTIFIED
+
+
+class _About(NamedTuple):
+    """What a message is about."""
+
+    rule: Rule
+    event: Event
+    known: Names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials:
+    """What rules are tried with."""
+
+    surroundings: Surroundings
+    compiled: CompiledRules
+    #: Reads what events taught.
+    facts: Read
+    #: How each channel's messages are written.
+    outlets: Mapping[str, Outlet]
+    now: datetime
+    #: Where guests' messages are to go instead of to the guests; empty: to the guests.
+    guests_to: str = ""
+    _directory: Directory = field(init=False)
+
+    def __post_init__(self) -> None:
+        directory = self.compiled.rules.directory
+        if self.guests_to:
+            instead = {
+                name: replace(guest, recipient=lambda _: self.guests_to, without_consent=True)
+                for name, guest in directory.guests.items()
+            }
+            directory = replace(directory, guests=instead)
+        object.__setattr__(self, "_directory", directory)
+
+    def reach(self, rule: Rule, event: Event) -> int:
+        """Return how many stages an event gets past."""
+        stages, _ = self._stages(rule, event, self._memory())
+        return sum(1 for _ in takewhile(lambda stage: stage.holds is not False, stages))
+
+    def is_for(self, rule: Rule, event: Event) -> bool:
+        """Return whether `event`, `match` and `when` hold for an event."""
+        _, decision = self._stages(rule, event, self._memory())
+        return decision is not None and decision.reason is not Reason.ERROR
+
+    def run(self, rule: Rule, event: Event, prefix: str = "") -> Trial:
+        """Try a rule on an event."""
+        memory = self._memory()
+        stages, decision = self._stages(rule, event, memory)
+        known = self._names(event, memory)
+        told, refusals = self._told(rule, known)
+        about = _About(rule, event, known)
+        if _is_late(rule, event, known):
+            prefix = f"{prefix} {MARK}".lstrip()
+        drafts = [self._draft(about, self.outlets[one.address.channel], one, prefix) for one in told]
+        used = {draft.outlet.form for draft in drafts}
+        drafts += [
+            self._draft(about, Outlet(form, _ROOMS.get(form, Room())), None, prefix)
+            for form in Form
+            if form not in used
+        ]
+        center = known["center"]
+        return Trial(
+            rule=rule,
+            event=event,
+            center=str(center["name"] or center["id"] or ""),
+            stages=tuple(stages),
+            decision=decision,
+            drafts=tuple(drafts),
+            refusals=tuple(refusals),
+            unknown=tuple(known.unknown(self.compiled.messages[rule.id].wants)),
+        )
+
+    # --- how far it comes ---------------------------------------------------------------------------------
+
+    def _memory(self) -> Memory:
+        return Memory(self.facts, self.surroundings.reading.class_times, self._directory.centers)
+
+    def _names(self, event: Event, memory: Memory) -> Names:
+        return Names(event, memory.recall, centers=self._directory.centers)
+
+    def _stages(self, rule: Rule, event: Event, memory: Memory) -> tuple[list[Stage], Decision | None]:
+        """Return what each stage says, and the decision; the memory learns what the event teaches."""
+        alone = RuleSet("", (replace(rule, enabled=True),), self._directory)
+        things = memory.things_of(event)
+        keys = keys_of(things)
+        memory.prepare(keys.values())
+        names = self._names(event, memory)
+        stages = list(_asked(rule, event, names))
+        examined = examine(event, names, alone)
+        memory.learn(event, things, keys, None if event.at is None else to_micros(event.at))
+        names = self._names(event, memory)
+        stages += self._led(rule, names, _is_late(rule, event, names))
+        decisions, _ = conclude(examined, names, alone, {}, event.received_at)
+        decision = decisions[0] if decisions else None
+        if decision is not None and decision.reason not in _SHOWN:
+            stages.append(Stage(decision.reason.value, False, decision.detail))
+        return stages, decision
+
+    def _led(self, rule: Rule, names: Names, is_late: bool) -> Iterator[Stage]:
+        """Yield what the stages behind `when` say."""
+        if rule.stale is not None and rule.stale.then is Then.MARK:
+            late = f"over {rule.stale.text} old when it came, and marked so" if is_late else "not too old"
+            yield Stage("stale_after", True, late)
+        if rule.once is not None:
+            per = ", ".join(path.text for path in rule.once.per)
+            yield Stage(
+                "once", None, f"at most one message per {per} and period; what came before is not asked"
+            )
+        if rule.hold is not None and rule.hold.awaited(names):
+            seconds = rule.hold.period.total_seconds()
+            yield Stage("wait_for_names", True, f"it would wait up to {seconds:g} s for a name")
+        told, refusals = self._told(rule, names)
+        says = [one.way for one in told]
+        says += [refusal.detail for _, refusal in refusals]
+        yield Stage("notify", bool(told), "; ".join(says))
+
+    def _told(self, rule: Rule, names: Names) -> tuple[list[Told], list[tuple[str, Refusal]]]:
+        """Return whom the rule tells, and the names in `notify` that lead nowhere."""
+        roles: dict[Address, tuple[str, ...]] = {}
+        refused: list[tuple[str, Refusal]] = []
+        for role in rule.notify:
+            found, refusals = addresses((role,), names, self._directory)
+            for address in found:
+                roles[address] = (*roles.get(address, ()), role)
+            refused += [(role, refusal) for refusal in refusals]
+        return [Told(address, names_) for address, names_ in roles.items()], refused
+
+    # --- what is said -------------------------------------------------------------------------------------
+
+    def _draft(self, about: _About, outlet: Outlet, told: Told | None, prefix: str) -> Draft:
+        event = about.event
+        return Draft(
+            outlet=outlet,
+            told=told,
+            label=Label(SHORT_ID, about.rule.id, event.id, event.type),
+            written=self._write(about, outlet, prefix),
+            whole=self._write(about, outlet._replace(room=_ENDLESS), prefix).message,
+        )
+
+    def _write(self, about: _About, outlet: Outlet, prefix: str) -> Written:
+        rule = about.rule
+        said = {"held_back": 0, "now": self.now, "rule": {"id": rule.id, "description": rule.description}}
+        names = MessageNames(about.known, said)
+        form, room = outlet
+        on: dict[str, str] = {"short_id": SHORT_ID, "prefix": prefix}
+        try:
+            return Written(self.compiled.messages[rule.id].render(form, names, room=room, **on))
+        except StoreError:
+            raise
+        except Exception as error:  # as in rulebook.py: whatever it is
+            return self.surroundings.instead(error, form, names, room=room, **on)
+
+
+def _is_late(rule: Rule, event: Event, names: Names) -> bool:
+    return rule.stale is not None and rule.stale.is_over(names, event.received_at)
+
+
+def _asked(rule: Rule, event: Event, names: Names) -> Iterator[Stage]:
+    """Yield what the stages say that ask the event; `when` is asked only where those before it hold."""
+    if not rule.enabled:
+        yield Stage("enabled", False, "the rule is switched off")
+    listens = rule.listens_to(event.kind)
+    wanted = ", ".join(_SPELLED.get(pattern, pattern) for pattern in rule.events)
+    yield Stage(
+        "event", listens, f"it listens to {wanted}" + ("" if listens else f", and this is {event.type}")
+    )
+    failing = [clause.text for clause in rule.match if not clause.holds(names)]
+    if rule.match:
+        yield Stage("match", not failing, f"does not hold: {'; '.join(failing)}" if failing else "holds")
+    if rule.when is None:
+        return
+    if failing or not listens:
+        yield Stage("when", None, "not asked")
+        return
+    try:
+        holds = rule.when(names)
+    except ExpressionError as error:
+        yield Stage("when", False, f"fails: {error}")
+    else:
+        yield Stage("when", holds, "is true" if holds else "is false")
