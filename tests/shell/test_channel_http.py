@@ -18,7 +18,7 @@ import requests
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 
 from tests.sinks import PATIENCE, Answer, How, HttpSink, self_signed
-from zennotify.channel import Channel, close_all, egress, open_channel
+from zennotify.channel import Channel, close_all, egress, http1, open_channel
 from zennotify.core.model import Form, Label, Message, Outcome, Result
 
 SOON = timedelta(seconds=0.3)
@@ -264,7 +264,7 @@ def test_a_connection_is_not_used_after_seconds_of_idleness(
     hook.send(message(), Label("d1"))
     hook.send(message(), Label("d1"))
     assert sink.connections == 1
-    monkeypatch.setattr(egress, "_LONGEST_IDLE", 0.0)
+    monkeypatch.setattr(http1._KEPT, "longest_idle", 0.0)
     hook.send(message(), Label("d1"))
     assert [got.connection for got in sink.received] == [1, 1, 2]
 
@@ -326,8 +326,9 @@ def test_a_certificate_of_one_s_own_authority_is_good(
 
 
 def test_the_authorities_are_those_of_a_session_on_the_straight_way_too() -> None:
-    pool, target = egress._way_to("https://example.com/a/b?c=d", verify=True)
-    assert (pool.cert_reqs, pool.ca_certs, target) == ("CERT_REQUIRED", DEFAULT_CA_BUNDLE_PATH, "/a/b?c=d")
+    place, target, name = egress._way_to("https://example.com/a/b?c=d", verify=True)
+    assert place == http1.Place("example.com", 443, True, DEFAULT_CA_BUNDLE_PATH, True)
+    assert (target, name) == ("/a/b?c=d", "example.com")
 
 
 def test_a_header_is_sent_once_in_whatever_case(sink: HttpSink) -> None:

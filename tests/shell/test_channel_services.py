@@ -6,13 +6,12 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-import requests
 
-from tests.sinks import Answer, HttpSink, Received
-from zennotify.channel import Channel, close_all, open_channel
+from tests.elsewhere import Elsewhere, everywhere
+from tests.sinks import Answer, Received
+from zennotify.channel import Channel, open_channel
 from zennotify.core.model import Form, Label, Message, Outcome
 
 SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
@@ -21,30 +20,10 @@ TWILIO = f"twilio://AC{'a' * 32}:{'b' * 32}@+12065550111"
 PHONE = "+12065550100"
 
 
-class Elsewhere(HttpSink):
-    """Stands for every server of the world; keeps which one was meant."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.meant: list[str] = []
-
-
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
-    from zennotify.channel.egress import Egress
-
-    send = Egress.send
-
-    def to_loopback(self: Egress, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        meant = urlsplit(str(request.url))
-        sink.meant.append(f"{meant.scheme}://{meant.netloc}")
-        request.url = meant._replace(scheme="http", netloc=f"127.0.0.1:{sink.port}").geturl()
-        return send(self, request, **kwargs)
-
-    monkeypatch.setattr(Egress, "send", to_loopback)
-    with Elsewhere() as sink:
+    with everywhere(monkeypatch) as sink:
         yield sink
-    close_all()
 
 
 def channel(url: str, to: str | None = None) -> Channel:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from zennotify.channel import egress
@@ -20,7 +21,7 @@ from zennotify.channel.secrecy import Mask
 from zennotify.channel.services import SERVICES
 from zennotify.channel.text import for_service
 from zennotify.clock import SystemClock
-from zennotify.core.model import Form, Label, Message, Result, Room
+from zennotify.core.model import Form, Label, Message, Outcome, Result, Room
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -61,9 +62,14 @@ class AppriseChannel:
                 accepted = bool(plugin.notify(**self._arguments(message)))
             except Exception as error:  # one of many services: it is judged by what it had sent
                 raised = type(error).__name__
-        exchange = self._readable(made.last, message)
-        now = self._clock.now()
-        result = judge(exchange, scheme=self._scheme, accepted=accepted, now=now, raised=raised)
+        return self._judge(made.last, message, accepted=accepted, raised=raised)
+
+    def _judge(self, exchange: Exchange | None, message: Message, *, accepted: bool, raised: str) -> Result:
+        """Return what became of a try, in words that an operator may read."""
+        judged = partial(judge, scheme=self._scheme, accepted=accepted, now=self._clock.now(), raised=raised)
+        if isinstance(exchange, HttpAnswer) and (result := judged(exchange)).outcome is Outcome.SENT:
+            return result  # nobody wants to know what a web hook says of a message that it took
+        result = judged(self._readable(exchange, message))
         return replace(result, detail=result.detail[:_LONGEST_DETAIL])
 
     def _plugin(self) -> NotifyBase:
@@ -75,6 +81,8 @@ class AppriseChannel:
             plugin.redirects = False
             # Apprise sleeps up to 5.5 s between two messages, some services longer; rates are for the outbox.
             plugin.throttle = _at_once  # type: ignore[method-assign]
+            # It reads its own list of formats anew with every message.
+            plugin.resolve_format = cache(plugin.resolve_format)  # type: ignore[method-assign]
             self._mine.plugin = plugin
         return plugin
 

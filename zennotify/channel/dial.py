@@ -1,6 +1,6 @@
 """Where a name leads, whether zennotify talks to it, and a connection to it in bounded time.
 
-Used by egress.py and mail.py, and by address.py for what a URL says.
+Used by http1.py and smtp.py, and by address.py for what a URL says.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ _Place = tuple[int, int, int, Any]
 
 class ForbiddenAddressError(OSError):
     """The name leads to an address that zennotify does not talk to."""
+
+
+class ProxyError(OSError):
+    """The proxy on the way does not lead there; the text says why."""
 
 
 def dial(

@@ -225,7 +225,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _mail(answer: MailAnswer) -> Result:
-    if answer.code < 200:  # smtplib's -1
+    if not (200 <= answer.code < 300 or 400 <= answer.code < 600):  # smtp.py's -1, or an invented one
         outcome = Outcome.BLOCKED if answer.stage is Stage.SESSION else Outcome.UNKNOWN
         return Result(outcome=outcome, detail=_line("this is not how a mail server answers", answer.words))
     said = _line(f"SMTP {answer.code}", answer.words)
