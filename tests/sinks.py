@@ -347,6 +347,7 @@ class SmtpSink(_Kept[Mail]):
 
     def __enter__(self) -> Self:
         self._controller.start()
+        self.sessions = 0  # the controller has looked whether it answers
         return self
 
     def __exit__(self, *_: object) -> None:

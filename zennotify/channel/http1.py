@@ -7,7 +7,6 @@ as one packet, knowing whether all of a request was handed over, and an answer t
 from __future__ import annotations
 
 import re
-import socket
 import zlib
 from base64 import b64encode
 from contextlib import suppress
@@ -27,7 +26,6 @@ LARGEST_BODY: Final = 64 * 1024
 #: arrived, so we do not come near that moment.
 _LONGEST_IDLE: Final = 4.0
 
-_OPTIONS: Final = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (.*))?")
 _NO_BODY: Final = frozenset({204, 304})
@@ -97,7 +95,7 @@ class _Connection:
         #: Whether the last answer left it as it was.
         self.is_reusable = False
         host, port = _first_stop(place)
-        self.sock = dial(host, port, made.left, _OPTIONS)
+        self.sock = dial(host, port, made.left)
         if place.is_tls:
             try:
                 if place.proxy:
