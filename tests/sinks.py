@@ -16,7 +16,7 @@ import asyncio
 import json
 import socket
 import ssl
-import subprocess
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -26,7 +26,6 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from time import monotonic
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import parse_qs
@@ -56,6 +55,10 @@ class How(StrEnum):
     ENDLESS_BODY = "endless_body"
     #: Answers properly, then closes the connection without having said so.
     THEN_CLOSE = "then_close"
+    #: Says the body only, and closes the connection.
+    RAW = "raw"
+    #: Resets the connection instead of answering.
+    RESET = "reset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +266,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.sink.stopping.wait()
             case How.CLOSE:
                 pass
+            case How.RAW:
+                self.wfile.write(answer.body)
+            case How.RESET:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                socket.socket.close(self.connection)
             case How.DRIP_HEADERS:
                 self._drip(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"z")
             case How.DRIP_BODY:
@@ -462,17 +470,3 @@ class _MailHandler:
         if reply == DROP and isinstance(server.transport, asyncio.WriteTransport):
             server.transport.abort()
         return reply
-
-
-def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Return a server's TLS context for 127.0.0.1 and the certificate that a client has to trust."""
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    order = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-        "-subj /CN=sink -addext subjectAltName=IP:127.0.0.1"
-    )
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*order.split(), *files], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return context, certificate

@@ -13,7 +13,8 @@ from time import monotonic
 
 import pytest
 
-from tests.sinks import DROP, HANG, PATIENCE, SmtpSink, self_signed
+from tests.certificates import self_signed
+from tests.sinks import DROP, HANG, PATIENCE, SmtpSink
 from zennotify.channel import Channel, close_all, open_channel
 from zennotify.channel.tls import context
 from zennotify.core.model import Form, Label, Message, Outcome, Result

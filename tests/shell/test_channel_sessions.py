@@ -11,8 +11,9 @@ from time import monotonic
 
 import pytest
 
+from tests.certificates import self_signed
 from tests.scripted_smtp import ScriptedSmtp
-from tests.sinks import DROP, HANG, SmtpSink, self_signed
+from tests.sinks import DROP, HANG, SmtpSink
 from zennotify.channel import Channel, close_all, open_channel, smtp
 from zennotify.channel.tls import context
 from zennotify.core.model import Form, Label, Message, Outcome, Result

@@ -71,7 +71,8 @@ def _before_sending(host: str, error: BaseException) -> tuple[Trouble, str]:
         case ForbiddenAddressError():
             return Trouble.FORBIDDEN, f"{host} leads to an address that zennotify never talks to"
         case ProxyError():
-            return Trouble.NOT_SENT, f"{host} could not be reached: {error}"
+            trouble = Trouble.FORBIDDEN if error.is_lasting else Trouble.NOT_SENT
+            return trouble, f"{host} could not be reached: {error}"
         case UnreadableError():
             return Trouble.NOT_SENT, f"{host} gave an answer that cannot be read, before the message was sent"
         case socket.gaierror():

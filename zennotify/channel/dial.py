@@ -34,6 +34,11 @@ class ForbiddenAddressError(OSError):
 class ProxyError(OSError):
     """The proxy on the way does not lead there; the text says why."""
 
+    def __init__(self, reason: str, *, is_lasting: bool) -> None:
+        super().__init__(reason)
+        #: Whether every message would meet it until somebody changes something.
+        self.is_lasting = is_lasting
+
 
 def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
     """Return a connected socket.

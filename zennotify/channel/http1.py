@@ -29,6 +29,8 @@ _LONGEST_IDLE: Final = 4.0
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: (.*))?")
 _NO_BODY: Final = frozenset({204, 304})
+#: It does not know us, or does not let us go there.
+_PROXY_REFUSES: Final = frozenset({401, 403, 407})
 
 
 class Place(NamedTuple):
@@ -140,7 +142,7 @@ class _Connection:
         send_all(made, self.sock, "\r\n".join([*lines, "\r\n"]).encode("latin-1"))
         _, status, _, _ = self._head(made)
         if not 200 <= status < 300:
-            raise ProxyError(f"the proxy answered HTTP {status}")
+            raise ProxyError(f"the proxy answered HTTP {status}", is_lasting=status in _PROXY_REFUSES)
 
     def _encrypt(self, made: Attempt, place: Place) -> None:
         self.sock.settimeout(made.left())
@@ -232,7 +234,7 @@ def _first_stop(place: Place) -> tuple[str, int]:
         return place.host, place.port
     parts = urlsplit(place.proxy if "://" in place.proxy else f"http://{place.proxy}")
     if parts.scheme != "http" or not parts.hostname:
-        raise ProxyError("only proxies that are reached by http:// can be used")
+        raise ProxyError("only proxies that are reached by http:// can be used", is_lasting=True)
     return parts.hostname, parts.port or 80
 
 

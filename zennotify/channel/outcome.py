@@ -24,7 +24,7 @@ class Trouble(StrEnum):
     NOT_SENT = "not_sent"
     #: Whoever answers there could not prove who it is.
     UNTRUSTED = "untrusted"
-    #: Zennotify does not talk to such an address.
+    #: Zennotify, or the proxy on the way, does not talk to such an address.
     FORBIDDEN = "forbidden"
     #: Everything was sent, and no whole answer came: the provider may have acted.
     NO_ANSWER = "no_answer"

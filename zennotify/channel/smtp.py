@@ -294,6 +294,13 @@ class _Session(smtplib.SMTP):
             if line[3:4] != b"-":
                 return int(line[:3]), b"\n".join(lines)
 
+    def ehlo(self, name: str = "") -> tuple[int, bytes]:
+        """Introduce us; who is closing wants no second, older greeting."""
+        code, words = super().ehlo(name)
+        if code == _CLOSING:
+            raise smtplib.SMTPHeloError(code, words)
+        return code, words
+
     def send(self, s: Any) -> None:
         """Write within the attempt's time."""
         made = current()
