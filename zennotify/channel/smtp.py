@@ -9,6 +9,7 @@ any other way than this module understands is closed.
 from __future__ import annotations
 
 import io
+import re
 import smtplib
 import socket
 import ssl
@@ -42,6 +43,7 @@ _NOT_OFFERED: Final = 502
 _NO_CODE: Final = -1
 _CLOSING: Final = 421
 _GO_ON: Final = 354
+_ADDRESS = re.compile(r"[!-;=?-~]+")
 
 
 class Server(NamedTuple):
@@ -217,9 +219,9 @@ class _Session(smtplib.SMTP):
         content = _content(mail.text)
         size = f" size={len(content)}" if self.has_extn("size") else ""
         commands = {
-            "MAIL": _line(f"MAIL FROM:{smtplib.quoteaddr(mail.sender)}{size}"),
-            "RCPT": _line(f"RCPT TO:{smtplib.quoteaddr(mail.recipient)}"),
-            "DATA": _line("DATA"),
+            "MAIL": f"MAIL FROM:<{_address(mail.sender)}>{size}\r\n".encode("ascii"),
+            "RCPT": f"RCPT TO:<{_address(mail.recipient)}>\r\n".encode("ascii"),
+            "DATA": b"DATA\r\n",
         }
         self.is_between_mails = False
         self.mails += 1
@@ -357,11 +359,12 @@ def _refused(code: int, words: bytes | str, verb: str = "") -> RefusedError:
     return RefusedError(MailAnswer(code=code, words=_text(words), stage=stage), verb)
 
 
-def _line(command: str) -> bytes:
-    if "\r" in command or "\n" in command:
-        msg = "a command is one line"
+def _address(address: str) -> str:
+    """Return an address that cannot end its command."""
+    if not _ADDRESS.fullmatch(address):
+        msg = "no address that a mail server would take"
         raise ValueError(msg)
-    return f"{command}\r\n".encode("ascii")
+    return address
 
 
 def _content(text: str) -> bytes:
