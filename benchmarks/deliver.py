@@ -55,7 +55,7 @@ def run(rounds: int, folder: Path) -> Iterator[Figure]:
         ways = (
             _Way("HTTP", http, sink_url(http, "ok"), "/ok", PENDING, 1.3, found={4: [], 8: []}),
             _Way("HTTPS", https, f"jsons://127.0.0.1:{https.hello}/ok", "/ok", 100, 10),
-            _Way("SMTP with TLS", smtps, _MAILS.format(port=smtps.hello), "/mail", 100, 10, _MANAGER),
+            _Way("SMTP/TLS", smtps, _MAILS.format(port=smtps.hello), "/mail", 100, 10, _MANAGER),
         )
         seed(client, http, folder / "seed", ["desk"], [_RULE])
         for number in range(rounds):
@@ -69,7 +69,7 @@ def _measure(way: _Way, folder: Path, number: int) -> None:
     text: dict[str, str] = {}
     for concurrency, rates in way.found.items():
         channel = {"url": way.url, "concurrency": concurrency} | ({"to": way.to} if way.to else {})
-        daemon = reopened(folder / "seed", folder / f"{number}-{way.name}-{concurrency}")
+        daemon = reopened(folder / "seed", folder / f"{number}-{way.path[1:]}-{way.sink.hello}-{concurrency}")
         daemon.configure({"desk": channel}, [_RULE]).start()
         rates.append(rate(way.sink, way.path))
         text = _text(daemon)
@@ -86,7 +86,7 @@ def _figures(way: _Way) -> Iterator[Figure]:
     told = f"; Apprise.notify() alone: {median(way.alone):,.0f}/s"
     for concurrency, rates in way.found.items():
         yield ratio(
-            f"deliver: {way.name}, of Apprise.notify(), concurrency {concurrency}",
+            f"deliver: {way.name} of notify(), concurrency {concurrency}",
             rates,
             way.alone,
             at_least=way.goal if concurrency == 4 else None,

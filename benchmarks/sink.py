@@ -5,8 +5,8 @@
 /ok...     answers 200 at once
 /hang...   takes the message and never answers
 
-`smtps CERTIFICATE KEY`: a mail server with TLS from the first byte, a login (any password) and PIPELINING; its
-mails are found under /mail.  aiosmtpd would be the bottleneck.
+`smtps CERTIFICATE KEY`: a mail server with TLS from the first byte, a login (any password) and PIPELINING, which
+aiosmtpd does not offer; its mails are found under /mail.
 """
 
 from __future__ import annotations

@@ -207,16 +207,16 @@ BROKEN = {
 def test_a_broken_answer_has_its_class(sink: HttpSink, kind: str) -> None:
     broken = BROKEN[kind]
     sink.answer(broken.answer, Answer())
-    hook = channel(sink.url(), timeout=SOON)
+    is_slow = broken.detail == NO_ANSWER_IN_TIME
     began = monotonic()
-    result = send(hook)
-    assert monotonic() - began < 3
+    result = send(channel(sink.url(), timeout=SOON if is_slow else ENOUGH))
+    assert monotonic() - began < 5
     assert (result.outcome, result.detail) == (
         broken.outcome,
         broken.detail.format(host=f"127.0.0.1:{sink.port}"),
     )
     assert result.retry_after is None
-    assert send(hook).outcome is SENT
+    assert send(channel(sink.url())).outcome is SENT
     assert len(sink.received) == 2  # nothing was sent again
 
 

@@ -62,7 +62,18 @@ def ask(made: Attempt, place: Place, request: bytes, *, has_body: bool) -> Answe
 
     Raises OSError or UnreadableError; `made.sent` says whether the peer may have got all of the request.
     """
-    connection = _KEPT.take(place) or _Connection(made, place)
+    kept = _KEPT.take(place)
+    if kept is not None:
+        try:
+            return _use(kept, made, place, request, has_body=has_body)
+        except OSError:
+            if made.sent:
+                raise
+            # It was closed just now, before all of the request was written.
+    return _use(_Connection(made, place), made, place, request, has_body=has_body)
+
+
+def _use(connection: _Connection, made: Attempt, place: Place, request: bytes, *, has_body: bool) -> Answer:
     try:
         answer = connection.exchange(made, request, has_body=has_body)
     except BaseException:

@@ -71,22 +71,27 @@ class Kept(Generic[Key, Kind]):
 
     def _watch(self) -> None:
         """Close what waited too long, until nothing waits any more."""
-        is_over = False
-        while not is_over:
-            self._closing.wait(self.longest_idle)
-            too_old = monotonic() - self.longest_idle
-            old: list[Kind] = []
+        pause: float | None = self.longest_idle
+        while pause is not None:
+            self._closing.wait(pause)
             with self._lock:
                 self._closing.clear()
-                for key, connections in list(self._waiting.items()):
-                    old += [connection for since, connection in connections if since <= too_old]
-                    self._waiting[key] = [kept for kept in connections if kept[0] > too_old]
-                    if not self._waiting[key]:
-                        del self._waiting[key]
-                is_over = not self._waiting
-                self._is_watched = not is_over
+                old, oldest = self._part_with_old()
+                self._is_watched = oldest is not None
+            pause = None if oldest is None else max(oldest + self.longest_idle - monotonic(), 0.01)
             for connection in old:
                 connection.close()
+
+    def _part_with_old(self) -> tuple[list[Kind], float | None]:
+        """Return what waited too long, and since when the oldest of the others waits."""
+        limit = monotonic() - self.longest_idle
+        old: list[Kind] = []
+        for key, waiting in list(self._waiting.items()):
+            old += [connection for since, connection in waiting if since <= limit]
+            self._waiting[key] = [kept for kept in waiting if kept[0] > limit]
+            if not self._waiting[key]:
+                del self._waiting[key]
+        return old, min((waiting[0][0] for waiting in self._waiting.values()), default=None)
 
 
 def _is_silent(sock: socket.socket | None) -> bool:

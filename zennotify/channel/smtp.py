@@ -92,7 +92,7 @@ def submit(made: Attempt, server: Server, mail: Mailing) -> MailAnswer:
     except (RefusedError, OSError, UnreadableError) as error:
         if made.sent or session.mails == 1 or not _is_of_the_session(error):
             raise
-    return door.hand_over(made, door.open(made), mail)
+    return door.hand_over(made, door.new_session(made), mail)
 
 
 def _is_of_the_session(error: Exception) -> bool:
@@ -124,12 +124,17 @@ class _Door:
         with self._changed:
             while (kept := _KEPT.take(self._server)) is None and self._is_full():
                 self._wait(made)
-        return self.open(made) if kept is None else kept
+            self._open += kept is None
+        return self._new(made) if kept is None else kept
 
-    def open(self, made: Attempt) -> _Session:
+    def new_session(self, made: Attempt) -> _Session:
         """Return a new session, or where the server gives no more one that is free."""
         with self._changed:
             self._open += 1
+        return self._new(made)
+
+    def _new(self, made: Attempt) -> _Session:
+        """Return a new session, which is counted already."""
         try:
             return _Session(made, self)
         except RefusedError as refused:
