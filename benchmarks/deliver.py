@@ -1,17 +1,21 @@
 """Deliveries per second, against a bare loop of Apprise.notify() with the same texts on the same sink.
 
-A delivery is claimed, rendered, kept with its attempt, sent through Apprise's json:// and settled; the store syncs
-every commit.  The daemon starts with 2,000 pending deliveries; the sink's clock counts, from the first tenth on.
+A delivery is claimed, rendered, kept with its attempt, sent through Apprise's json://, jsons:// or mailtos:// (TLS
+from the first byte, with a login) and settled; the store syncs every commit.  The daemon starts with 2,000 pending
+deliveries; the sink's clock counts, from the first tenth on.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.certificate import trusted
 from benchmarks.daemon import PATIENCE, Daemon
 from benchmarks.events import TYPE
 from benchmarks.figure import Figure, ratio
@@ -19,32 +23,73 @@ from benchmarks.process import CLIENT_CORE, SERVER_CORE, Child
 
 ROUNDS = 5
 PENDING = 2_000
-#: `concurrency` of the channel; 4 is the default.
-_CONCURRENCY = (4, 8)
 _RULE = {"id": "new-booking", "event": TYPE, "notify": "desk", "template": "new_booking.j2"}
+_MAILS = "mailtos://desk:secret@127.0.0.1:{port}?mode=ssl&smtp=127.0.0.1&from=zennotify@example.com"
+_MANAGER = "manager@example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One transport, and how often Apprise alone sends through it in a round."""
+
+    name: str
+    sink: Child
+    url: str
+    path: str
+    bare: int
+    goal: float
+    to: str | None = None
+    #: By the channel's `concurrency`; 4 is the default.
+    found: dict[int, list[float]] = field(default_factory=lambda: {4: []})
+    alone: list[float] = field(default_factory=list)
 
 
 def run(rounds: int, folder: Path) -> Iterator[Figure]:
-    found: dict[int, list[float]] = {concurrency: [] for concurrency in _CONCURRENCY}
-    bare: list[float] = []
-    with Child("client", core=CLIENT_CORE) as client, Child("sink", core=CLIENT_CORE) as sink:
-        seed(client, sink, folder / "seed", ["desk"], [_RULE])
+    with ExitStack() as stack:
+        client = stack.enter_context(Child("client", core=CLIENT_CORE))
+        certificate = stack.enter_context(trusted(folder))
+        http, https, smtps = (
+            stack.enter_context(Child("sink", kind, *files, core=CLIENT_CORE))
+            for kind, files in (("http", ()), ("https", certificate), ("smtps", certificate))
+        )
+        ways = (
+            _Way("HTTP", http, sink_url(http, "ok"), "/ok", PENDING, 1.3, found={4: [], 8: []}),
+            _Way("HTTPS", https, f"jsons://127.0.0.1:{https.hello}/ok", "/ok", 100, 10),
+            _Way("SMTP/TLS", smtps, _MAILS.format(port=smtps.hello), "/mail", 100, 10, _MANAGER),
+        )
+        seed(client, http, folder / "seed", ["desk"], [_RULE])
         for number in range(rounds):
-            for concurrency in _CONCURRENCY:
-                channels = {"desk": {"url": sink_url(sink, "ok"), "concurrency": concurrency}}
-                daemon = reopened(folder / "seed", folder / f"{number}-{concurrency}")
-                daemon.configure(channels, [_RULE]).start()
-                found[concurrency].append(rate(sink, "/ok"))
-                text = _text(daemon)
-                daemon.kill()
-            bare.append(_bare(sink, text))
-    told = f"; Apprise.notify() alone: {median(bare):,.0f}/s"
-    for concurrency, rates in found.items():
+            for way in ways:
+                _measure(way, folder, number)
+    for way in ways:
+        yield from _figures(way)
+
+
+def _measure(way: _Way, folder: Path, number: int) -> None:
+    text: dict[str, str] = {}
+    for concurrency, rates in way.found.items():
+        channel = {"url": way.url, "concurrency": concurrency} | ({"to": way.to} if way.to else {})
+        daemon = reopened(folder / "seed", folder / f"{number}-{way.path[1:]}-{way.sink.hello}-{concurrency}")
+        daemon.configure({"desk": channel}, [_RULE]).start()
+        rates.append(rate(way.sink, way.path))
+        text = _text(daemon)
+        daemon.kill()
+    url = f"{way.url}&to={way.to}" if way.to else way.url
+    with Child("peers", core=SERVER_CORE) as peers:
+        peers.ask("notify", url=url, count=way.bare // 20, **text)
+        took = peers.ask("notify", url=url, count=way.bare, **text)
+    way.sink.ask("forget")
+    way.alone.append(len(took) / sum(took))
+
+
+def _figures(way: _Way) -> Iterator[Figure]:
+    told = f"; Apprise.notify() alone: {median(way.alone):,.0f}/s"
+    for concurrency, rates in way.found.items():
         yield ratio(
-            f"deliver: of Apprise.notify(), concurrency {concurrency}",
+            f"deliver: {way.name} of notify(), concurrency {concurrency}",
             rates,
-            bare,
-            at_least=1 if concurrency == _CONCURRENCY[0] else None,
+            way.alone,
+            at_least=way.goal if concurrency == 4 else None,
             detail=f"{median(rates):,.0f}/s{told}",
         )
 
@@ -86,13 +131,7 @@ def rate(sink: Child, path: str) -> float:
 
 
 def _text(daemon: Daemon) -> dict[str, str]:
-    title, body = daemon.query("SELECT title, message FROM deliveries WHERE message IS NOT NULL LIMIT 1")[0]
+    """Return one of the texts that were sent, the same for all; the first were begun when the store was made."""
+    said = "SELECT title, message FROM deliveries WHERE message IS NOT NULL ORDER BY rowid DESC LIMIT 1"
+    title, body = daemon.query(said)[0]
     return {"title": title, "body": body}
-
-
-def _bare(sink: Child, text: dict[str, str]) -> float:
-    with Child("peers", core=SERVER_CORE) as peers:
-        peers.ask("notify", url=sink_url(sink, "ok"), count=100, **text)
-        took = peers.ask("notify", url=sink_url(sink, "ok"), count=PENDING, **text)
-    sink.ask("forget")
-    return len(took) / sum(took)

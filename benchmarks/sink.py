@@ -1,12 +1,19 @@
-"""The service that messages are sent to: an HTTP server in a process of its own that keeps when each one came.
+"""What messages are sent to: a server in a process of its own that keeps when each one came.
+
+`http`, or `https CERTIFICATE KEY`:
 
 /ok...     answers 200 at once
 /hang...   takes the message and never answers
+
+`smtps CERTIFICATE KEY`: a mail server with TLS from the first byte, a login (any password) and PIPELINING, which
+aiosmtpd does not offer; its mails are found under /mail.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
+import sys
 import threading
 from time import monotonic, sleep
 from typing import Any
@@ -63,15 +70,57 @@ class _Connection(asyncio.Protocol):
             self._transport.write(_ANSWER)
 
 
-async def _serve(arrivals: Arrivals, ready: Any) -> None:
+class _MailSession(asyncio.Protocol):
+    def __init__(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
+        self._data = b""
+        self._end = b"\r\n"
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        transport.write(b"220 sink\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        replies: list[bytes] = []
+        while (end := self._data.find(self._end)) >= 0:
+            said, self._data = self._data[:end], self._data[end + len(self._end) :]
+            replies.append(self._reply(said))
+        self._transport.write(b"".join(replies))
+
+    def _reply(self, said: bytes) -> bytes:
+        if self._end != b"\r\n":
+            self._end = b"\r\n"
+            self._arrivals.add("/mail")
+            return b"250 taken\r\n"
+        match said[:4].upper():
+            case b"EHLO":
+                return b"250-sink\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250 AUTH PLAIN LOGIN\r\n"
+            case b"AUTH":
+                return b"235 welcome\r\n"
+            case b"DATA":
+                self._end = b"\r\n.\r\n"
+                return b"354 go on\r\n"
+            case b"QUIT":
+                return b"221 bye\r\n"
+            case _:
+                return b"250 ok\r\n"
+
+
+async def _serve(arrivals: Arrivals, ready: Any, kind: str, *certificate: str) -> None:
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+    protocol = _MailSession if kind == "smtps" else _Connection
     server = await asyncio.get_running_loop().create_server(
-        lambda: _Connection(arrivals), "127.0.0.1", 0, backlog=512
+        lambda: protocol(arrivals), "127.0.0.1", 0, backlog=512, ssl=context
     )
     ready(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
-def main() -> None:
+def main(kind: str = "http", *certificate: str) -> None:
     arrivals = Arrivals()
     port: list[int] = []
     is_ready = threading.Event()
@@ -80,10 +129,11 @@ def main() -> None:
         port.append(number)
         is_ready.set()
 
-    threading.Thread(target=lambda: uvloop.run(_serve(arrivals, ready)), daemon=True).start()
+    serve = _serve(arrivals, ready, kind, *certificate)
+    threading.Thread(target=uvloop.run, args=(serve,), daemon=True).start()
     is_ready.wait()
     obey(port[0], {"wait": arrivals.wait, "forget": arrivals.forget})
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,16 +1,10 @@
-"""A URL of each kind of service, and a stand-in on loopback for all their servers."""
+"""A URL of each kind of service, and the words with which they say yes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
-import pytest
-import requests
-
-from tests.sinks import Answer, HttpSink
-from zennotify.channel import close_all
+from tests.sinks import Answer
 
 SLACK: Final = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 PHONE: Final = "+12065550100"
@@ -48,31 +42,3 @@ YES: Final = Answer(
     b' "messages": [{"status": "0"}], "data": {"messages": [{"status": "SUCCESS"}]}}',
 )
 SLACK_YES: Final = Answer(200, b"ok")
-
-
-class Elsewhere(HttpSink):
-    """Stands for every server of the world; keeps which one was meant."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.meant: list[str] = []
-
-
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
-    """Lead all that goes out over HTTP to one sink, below Apprise's own services."""
-    from zennotify.channel import egress
-    from zennotify.channel.egress import Egress
-
-    send = Egress.send
-
-    def to_loopback(self: Egress, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        meant = urlsplit(str(request.url))
-        sink.meant.append(f"{meant.scheme}://{meant.netloc}")
-        request.url = meant._replace(scheme="http", netloc=f"127.0.0.1:{sink.port}").geturl()
-        return send(self, request, **kwargs)
-
-    monkeypatch.setattr(Egress, "send", to_loopback)
-    monkeypatch.setattr(egress, "_is_plain", lambda *_: False)  # so that every call passes there
-    with Elsewhere() as sink:
-        yield sink
-    close_all()

@@ -16,7 +16,7 @@ import asyncio
 import json
 import socket
 import ssl
-import subprocess
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -26,7 +26,6 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from time import monotonic
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import parse_qs
@@ -56,6 +55,10 @@ class How(StrEnum):
     ENDLESS_BODY = "endless_body"
     #: Answers properly, then closes the connection without having said so.
     THEN_CLOSE = "then_close"
+    #: Says the body only, and closes the connection.
+    RAW = "raw"
+    #: Resets the connection instead of answering.
+    RESET = "reset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +266,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.sink.stopping.wait()
             case How.CLOSE:
                 pass
+            case How.RAW:
+                self.wfile.write(answer.body)
+            case How.RESET:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                socket.socket.close(self.connection)
             case How.DRIP_HEADERS:
                 self._drip(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"z")
             case How.DRIP_BODY:
@@ -331,6 +339,9 @@ class SmtpSink(_Kept[Mail]):
         self._replies: dict[str, deque[str]] = {}
         self._users = users
         self.asks_for_login = users is not None
+        #: How many sessions were opened.
+        self.sessions = 0
+        self._sessions: set[_MailServer] = set()
         self._controller = _MailController(
             _MailHandler(self),
             hostname="127.0.0.1",
@@ -344,14 +355,30 @@ class SmtpSink(_Kept[Mail]):
 
     def __enter__(self) -> Self:
         self._controller.start()
+        self.sessions = 0  # the controller has looked whether it answers
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.hang_up()
         self._controller.stop()
 
     @property
     def port(self) -> int:
         return int(self._controller.port)
+
+    def hang_up(self) -> None:
+        """Close every session, also those that a client keeps; return when they are closed."""
+        with self._changed:
+            for server in self._sessions:
+                self._controller.loop.call_soon_threadsafe(server.abort)
+            assert self._changed.wait_for(lambda: not self._sessions, PATIENCE)
+
+    def has_session(self, server: _MailServer, *, is_open: bool) -> None:
+        """Count a session that begins or ends."""
+        with self._changed:
+            self.sessions += is_open and server not in self._sessions
+            (self._sessions.add if is_open else self._sessions.discard)(server)
+            self._changed.notify_all()
 
     def url(self, *, login: str = "", query: str = "", scheme: str = "mailto") -> str:
         """Return this sink as a channel's URL; the sender is zennotify@example.com."""
@@ -380,7 +407,28 @@ class SmtpSink(_Kept[Mail]):
         return AuthResult(success=known == data.password.decode(), handled=False)
 
 
+class _MailServer(SMTP):
+    """One session."""
+
+    event_handler: _MailHandler
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # and again after STARTTLS
+        self.event_handler.sink.has_session(self, is_open=True)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        self.event_handler.sink.has_session(self, is_open=False)
+
+    def abort(self) -> None:
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+
+
 class _MailController(Controller):
+    def factory(self) -> SMTP:
+        return _MailServer(self.handler, **self.SMTP_kwargs)
+
     def _trigger_server(self) -> None:
         assert isinstance(self.server, asyncio.Server)
         self.port = self.server.sockets[0].getsockname()[1]
@@ -389,12 +437,12 @@ class _MailController(Controller):
 
 class _MailHandler:
     def __init__(self, sink: SmtpSink) -> None:
-        self._sink = sink
+        self.sink = sink
 
     async def handle_MAIL(  # noqa: N802 - a name of aiosmtpd
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if self._sink.asks_for_login and not session.authenticated:
+        if self.sink.asks_for_login and not session.authenticated:
             return "530 5.7.0 Authentication required"
         envelope.mail_from = address
         return await self._reply("MAIL", server)
@@ -412,27 +460,13 @@ class _MailHandler:
         assert isinstance(content, bytes)
         message = message_from_bytes(content, policy=policy.default)
         assert isinstance(message, EmailMessage)
-        self._sink.keep(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message, content))
+        self.sink.keep(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message, content))
         return await self._reply("DATA", server)
 
     async def _reply(self, verb: str, server: SMTP) -> str:
-        reply = self._sink.next_reply(verb)
+        reply = self.sink.next_reply(verb)
         if reply == HANG:
             await asyncio.Event().wait()
         if reply == DROP and isinstance(server.transport, asyncio.WriteTransport):
             server.transport.abort()
         return reply
-
-
-def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Return a server's TLS context for 127.0.0.1 and the certificate that a client has to trust."""
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    order = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-        "-subj /CN=sink -addext subjectAltName=IP:127.0.0.1"
-    )
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*order.split(), *files], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return context, certificate

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import self_signed
 from tests.fakes import FakeClock
-from tests.sinks import Answer, How, HttpSink, self_signed
+from tests.sinks import Answer, How, HttpSink
 from tests.zenoti_api import (
     CLOSES,
     CUT_JSON,

@@ -6,19 +6,22 @@ import asyncio
 import gc
 import gzip
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 import requests
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 
-from tests.sinks import PATIENCE, Answer, How, HttpSink, self_signed
-from zennotify.channel import Channel, close_all, egress, open_channel
+from tests.certificates import self_signed
+from tests.sinks import PATIENCE, Answer, How, HttpSink
+from zennotify.channel import Channel, close_all, egress, http1, open_channel
 from zennotify.core.model import Form, Label, Message, Outcome, Result
 
 SOON = timedelta(seconds=0.3)
@@ -99,7 +102,7 @@ def test_a_status_is_told_with_the_provider_s_words(sink: HttpSink) -> None:
 def test_a_provider_that_quotes_us_tells_nothing(sink: HttpSink) -> None:
     sink.answer(Answer(400, body=b"no Abc Test missed Yoga for s3cr3t-user:hunter2 at /in/tokentoken"))
     url = f"json://s3cr3t-user:hunter2@127.0.0.1:{sink.port}/in/tokentoken"
-    assert send(url).detail == "HTTP 400: no… for ***:*** at /in/***"
+    assert send(url).detail == "HTTP 400: no … for ***:*** at /in/***"
 
 
 def test_a_429_says_how_long_to_wait(sink: HttpSink) -> None:
@@ -255,10 +258,9 @@ def test_a_message_that_meets_the_closing_is_sent_or_unknown_and_never_repeated(
     sink.answer(Answer(how=How.THEN_CLOSE))
     outcomes = {str(n): hook.send(message(str(n)), Label("d1")).outcome for n in range(50)}
     arrived = [got.json["message"] for got in sink.received]
-    assert set(outcomes.values()) <= {Outcome.SENT, Outcome.UNKNOWN, Outcome.TEMPORARY}
+    assert set(outcomes.values()) <= {Outcome.SENT, Outcome.UNKNOWN}
     assert len(arrived) == len(set(arrived))
     assert {n for n, outcome in outcomes.items() if outcome is Outcome.SENT} <= set(arrived)
-    assert not {n for n, outcome in outcomes.items() if outcome is Outcome.TEMPORARY} & set(arrived)
 
 
 def test_a_connection_is_not_used_after_seconds_of_idleness(
@@ -268,7 +270,7 @@ def test_a_connection_is_not_used_after_seconds_of_idleness(
     hook.send(message(), Label("d1"))
     hook.send(message(), Label("d1"))
     assert sink.connections == 1
-    monkeypatch.setattr(egress, "_LONGEST_IDLE", 0.0)
+    monkeypatch.setattr(http1._KEPT, "longest_idle", 0.0)
     hook.send(message(), Label("d1"))
     assert [got.connection for got in sink.received] == [1, 1, 2]
 
@@ -329,9 +331,33 @@ def test_a_certificate_of_one_s_own_authority_is_good(
         assert sink.connections == 1
 
 
+def test_certificates_are_loaded_once_and_connections_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, certificate = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    loaded: list[object] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def counted(self: ssl.SSLContext, cafile: str | None = None, *more: Any) -> None:
+        loaded.append(cafile)
+        load(self, cafile, *more)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
+    with HttpSink(tls) as sink:
+        for _ in range(2):
+            for url in (sink.url(scheme="jsons"), sink.url("/other", "jsons")):
+                hook = channel(url)
+                assert {hook.send(message(), Label("d1")).outcome for _ in range(10)} == {Outcome.SENT}
+            sink.hang_up()
+        assert (len(sink.received), sink.connections) == (40, 2)
+    assert loaded == [str(certificate)]
+
+
 def test_the_authorities_are_those_of_a_session_on_the_straight_way_too() -> None:
-    pool, target = egress._way_to("https://example.com/a/b?c=d", verify=True)
-    assert (pool.cert_reqs, pool.ca_certs, target) == ("CERT_REQUIRED", DEFAULT_CA_BUNDLE_PATH, "/a/b?c=d")
+    place, target, name = egress._way_to("https://example.com/a/b?c=d", verify=True)
+    assert place == http1.Place("example.com", 443, True, DEFAULT_CA_BUNDLE_PATH, True)
+    assert (target, name) == ("/a/b?c=d", "example.com")
 
 
 def test_a_header_is_sent_once_in_whatever_case(sink: HttpSink) -> None:
@@ -354,15 +380,6 @@ def test_a_dripping_peer_holds_only_its_own_thread(sink: HttpSink) -> None:
         slow = [threads.submit(send, sink.url(), SOON) for _ in range(3)]
         assert send(good.url()).outcome is Outcome.SENT
         assert {future.result().outcome for future in slow} == {Outcome.UNKNOWN}
-
-
-def test_a_proxy_of_the_machine_is_used(sink: HttpSink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{sink.port}")
-    egress._proxies.cache_clear()
-    outcomes = [send("json://far.example/hook").outcome for _ in range(2)]
-    egress._proxies.cache_clear()
-    assert outcomes == [Outcome.SENT] * 2
-    assert [got.path for got in sink.received] == ["http://far.example/hook"] * 2
 
 
 def test_what_a_service_raises_is_a_result(sink: HttpSink) -> None:

@@ -8,14 +8,15 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from tests.sinks import DROP, HANG, PATIENCE, SmtpSink, self_signed
-from zennotify.channel import Channel, open_channel
+from tests.certificates import self_signed
+from tests.sinks import DROP, HANG, PATIENCE, SmtpSink
+from zennotify.channel import Channel, close_all, open_channel
+from zennotify.channel.tls import context
 from zennotify.core.model import Form, Label, Message, Outcome, Result
 
 SOON = timedelta(seconds=0.3)
@@ -27,6 +28,7 @@ MANAGER = "manager@example.com"
 def sink() -> Iterator[SmtpSink]:
     with SmtpSink() as made:
         yield made
+    close_all()
 
 
 def channel(url: str, timeout: timedelta = ENOUGH, to: str = MANAGER) -> Channel:
@@ -42,7 +44,7 @@ def send(url: str, timeout: timedelta = ENOUGH) -> Result:
 
 
 def test_a_mail_arrives_as_html_with_a_text_part(sink: SmtpSink) -> None:
-    assert send(sink.url()) == Result(outcome=Outcome.SENT, detail="SMTP 250")
+    assert send(sink.url()) == Result(outcome=Outcome.SENT, detail="SMTP 250: OK")
     (got,) = sink.received
     assert (got.sender, got.recipients) == ("zennotify@example.com", (MANAGER,))
     assert got.message["Subject"] == "No-show"
@@ -233,10 +235,9 @@ def test_mail_goes_out_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with SmtpSink(tls=tls, tls_first=mode == "ssl") as sink:
         manager = channel(sink.url(scheme="mailtos", query=f"&mode={mode}"))
-        contexts = import_module("zennotify.channel.mail")._context
-        contexts.cache_clear()
+        context.cache_clear()
         outcomes = [manager.send(message(), Label("d1")).outcome for _ in range(2)]
-        contexts.cache_clear()
+        context.cache_clear()
         assert len(sink.received) == 2
     assert outcomes == [Outcome.SENT] * 2
 
@@ -269,4 +270,5 @@ def test_no_socket_is_left_open(sink: SmtpSink) -> None:
     sink.reply("DATA", "550 no", DROP, "250 OK")
     for _ in range(3):
         send(sink.url(), SOON)
+    close_all()
     gc.collect()  # pytest turns a ResourceWarning into a failure

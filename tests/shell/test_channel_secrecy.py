@@ -46,6 +46,22 @@ def test_the_message_is_not_shown() -> None:
     assert words(said) == '{"error": "bad text", "text": "…"}'
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Abc+Test+did+not+come+to+Yoga%0Aat+10%3A00+AM",
+        "Abc%20Test%20did%20not%20come%20to%20Yoga",
+        r"Abc Test did not come\u0020to Yoga\nat 10:00 AM",
+        "*Abc Test* did &#110;ot come",
+        "<p>Abc Test</p><p>did not come</p>",
+    ],
+)
+def test_the_message_is_not_shown_in_any_writing(said: str) -> None:
+    assert words(f"bad text: {said}").startswith("bad text: …") or "*…" in words(said)
+    assert "Test" not in words(said)
+    assert "Yoga" not in words(said)
+
+
 def test_mark_up_and_control_characters_are_not_shown() -> None:
     page = "<html><style>b{}</style><h1>503</h1>\r\n<p>Service\x1b[31m down\u202e</p><script>x()</script>"
     assert words(page) == "503 Service [31m down"

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.services import PHONE, PHONES, SLACK, Elsewhere, elsewhere
+from tests.elsewhere import Elsewhere, everywhere
+from tests.services import PHONE, PHONES, SLACK
 from tests.sinks import Answer, Received
 from zennotify.channel import Channel, open_channel
 from zennotify.core.model import Form, Label, Message, Outcome
@@ -20,7 +21,8 @@ TWILIO = PHONES["twilio"]
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
-    yield from elsewhere(monkeypatch)
+    with everywhere(monkeypatch) as sink:
+        yield sink
 
 
 def channel(url: str, to: str | None = None) -> Channel:

@@ -51,7 +51,6 @@ def test_check_names_a_channel_that_cannot_be_used_and_never_its_url(url: str, s
     assert done.stderr.endswith("1 error, 0 warnings\n")
 
 
-CAPPED = 'allowed_prefixes: ["+1"], per_recipient: 5/d, per_day: 500}'
 GUEST_SMS = 'guest-sms: {{url: "console://sms", form: sms, to: "{{{{ guest.phone }}}}"{caps}}}'
 NEEDED = "a channel that writes to numbers from events needs it, e.g."
 NO_EFFECT = "has no effect here: it is for channels that write to phone numbers from events"
@@ -166,9 +165,8 @@ def test_check_prints_json() -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_a_missing_secret_is_a_warning_for_check_and_an_error_for_run() -> None:
-    guests = (
-        'guests: {url: "twilio://${env:NO_SUCH_SECRET_X}@+12065550111", to: "{{ guest.phone }}", ' + CAPPED
-    )
+    url = "twilio://${env:NO_SUCH_SECRET_X}@+12065550111"
+    guests = f'guests: {{url: "{url}", to: "{{{{ guest.phone }}}}"{ALL_CAPS}}}'
     config = f'channels: {{desk: {{url: "${{env:NO_SUCH_SECRET_X}}"}}, {guests}}}'
     checked = run(config, "check")
     assert checked.exit_code == 0

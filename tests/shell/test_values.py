@@ -15,7 +15,8 @@ from urllib.parse import parse_qs
 import pytest
 import yaml
 
-from tests.services import CHATS, HOOKS, PHONE, PHONES, SLACK_YES, YES, Elsewhere, elsewhere
+from tests.elsewhere import Elsewhere, everywhere
+from tests.services import CHATS, HOOKS, PHONE, PHONES, SLACK_YES, YES
 from tests.sinks import Received, SmtpSink
 from zennotify.channel import open_channel
 from zennotify.core.model import Form, Label, Outcome
@@ -54,7 +55,8 @@ TWINS = str.maketrans({"\u200b": "", "∗": "*", "∼": "~"})
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
-    yield from elsewhere(monkeypatch)
+    with everywhere(monkeypatch) as sink:
+        yield sink
 
 
 def texts(value: Any) -> Iterator[str]:

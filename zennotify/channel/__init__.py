@@ -10,9 +10,10 @@ The door to Apprise and `requests`, which are loaded by the first channel that n
                     ->  recipient                  whom one message reaches
                           ->  phone                what is a phone number?  The only door to phonenumbers
                     ->  services                   which of Apprise's there are
-              ->  apprise_channel  ->  egress      HTTP below Apprise's services
-                                   ->  mail        SMTP below Apprise's e-mail
-                                   ->  attempt     one try: its time, and what it met;  dial  its connections
+              ->  apprise_channel  ->  egress      HTTP below Apprise's services  ->  http1  its bytes
+                                   ->  mail        SMTP below Apprise's e-mail    ->  smtp   its bytes
+                                         kept, tls, dial   the connections of both
+                                   ->  attempt     one try: its time, and what it met
                                    ->  outcome     what an answer means
                                    ->  secrecy     what of an answer may be read
                                    ->  hook        json:// and form:// with what stands on a message
@@ -114,5 +115,6 @@ def check_segments(most: int | None, url: str, form: Form) -> None:
 
 def close_all() -> None:
     """Close the connections that channels keep; a channel that sends later opens new ones."""
-    if egress := sys.modules.get("zennotify.channel.egress"):
-        egress.close()
+    for kind in ("http1", "smtp"):
+        if module := sys.modules.get(f"zennotify.channel.{kind}"):
+            module.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from zennotify.channel import egress
@@ -22,7 +22,7 @@ from zennotify.channel.secrecy import Mask
 from zennotify.channel.services import SERVICES
 from zennotify.channel.text import Written, for_chat, for_mail, words_of
 from zennotify.clock import SystemClock
-from zennotify.core.model import Form, Label, Message, Result, Room
+from zennotify.core.model import Form, Label, Message, Outcome, Result, Room
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -78,9 +78,14 @@ class AppriseChannel:
                 accepted = bool(plugin.notify(**self._arguments(message)))
             except Exception as error:  # one of many services: it is judged by what it had sent
                 raised = type(error).__name__
-        exchange = self._readable(made.last, message)
-        now = self._clock.now()
-        result = judge(exchange, scheme=self._scheme, accepted=accepted, now=now, raised=raised)
+        return self._judge(made.last, message, accepted=accepted, raised=raised)
+
+    def _judge(self, exchange: Exchange | None, message: Message, *, accepted: bool, raised: str) -> Result:
+        """Return what became of a try, in words that an operator may read."""
+        judged = partial(judge, scheme=self._scheme, accepted=accepted, now=self._clock.now(), raised=raised)
+        if isinstance(exchange, HttpAnswer) and (result := judged(exchange)).outcome is Outcome.SENT:
+            return result  # nobody wants to know what a web hook says of a message that it took
+        result = judged(self._readable(exchange, message))
         return replace(result, detail=result.detail[:_LONGEST_DETAIL])
 
     def _plugin(self) -> NotifyBase:
@@ -92,6 +97,8 @@ class AppriseChannel:
             plugin.redirects = False
             # Apprise sleeps up to 5.5 s between two messages, some services longer; rates are for the outbox.
             plugin.throttle = _at_once  # type: ignore[method-assign]
+            # It reads its own list of formats anew with every message.
+            plugin.resolve_format = cache(plugin.resolve_format)  # type: ignore[method-assign]
             self._mine.plugin = plugin
         return plugin
 

@@ -5,7 +5,6 @@ egress.py (HTTP) and mail.py (SMTP) write into the current attempt what happened
 
 from __future__ import annotations
 
-import io
 import os
 import socket
 import ssl
@@ -13,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
-from typing import TYPE_CHECKING
 
-from zennotify.channel.dial import ForbiddenAddressError
+from zennotify.channel.dial import ForbiddenAddressError, ProxyError
 from zennotify.channel.outcome import Exchange, NoAnswer, Trouble
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+
+class UnreadableError(Exception):
+    """What came back is no answer of this protocol, or has no end."""
 
 
 class Attempt:
@@ -45,7 +44,9 @@ class Attempt:
         """Keep why the present request got no answer."""
         error = _root(error)
         if self.sent:
-            trouble, reason = Trouble.NO_ANSWER, f"{host} took the message and did not answer"
+            is_odd = isinstance(error, UnreadableError)
+            did = "gave an answer that cannot be read" if is_odd else "did not answer"
+            trouble, reason = Trouble.NO_ANSWER, f"{host} took the message and {did}"
         else:
             trouble, reason = _before_sending(host, error)
         if isinstance(error, TimeoutError) and trouble is not Trouble.UNTRUSTED:
@@ -69,6 +70,11 @@ def _before_sending(host: str, error: BaseException) -> tuple[Trouble, str]:
             return Trouble.UNTRUSTED, f"the certificate of {host} cannot be trusted: {error.verify_message}"
         case ForbiddenAddressError():
             return Trouble.FORBIDDEN, f"{host} leads to an address that zennotify never talks to"
+        case ProxyError():
+            trouble = Trouble.FORBIDDEN if error.is_lasting else Trouble.NOT_SENT
+            return trouble, f"{host} could not be reached: {error}"
+        case UnreadableError():
+            return Trouble.NOT_SENT, f"{host} gave an answer that cannot be read, before the message was sent"
         case socket.gaierror():
             return Trouble.NOT_SENT, f"the name {host} is not known"
         case TimeoutError():
@@ -101,29 +107,12 @@ def current() -> Attempt | None:
     return _current.get()
 
 
-class DeadlineReader(io.RawIOBase):
-    """Reads a socket, and stops at the end of the current attempt however slowly the bytes drip.
+def send_all(made: Attempt, sock: socket.socket, data: bytes) -> None:
+    """Write all of it, however slowly it is taken no longer than the attempt may take.
 
-    A socket's own time-out begins anew with every byte.
+    A socket's own time-out begins anew with every part.
     """
-
-    def __init__(self, stream: io.BufferedReader, sock: socket.socket) -> None:
-        super().__init__()
-        self._raw = stream.detach()
-        self._sock = sock
-
-    def readable(self) -> bool:
-        """Return True: it is a reader."""
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
-        """Read within the deadline of the current attempt."""
-        made = current()
-        if made is not None:
-            self._sock.settimeout(made.left())
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        """Close what is read from."""
-        self._raw.close()
-        super().close()
+    view = memoryview(data)
+    while view:
+        sock.settimeout(made.left())
+        view = view[sock.send(view) :]

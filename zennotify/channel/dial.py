@@ -1,13 +1,13 @@
 """Where a name leads, whether zennotify talks to it, and a connection to it in bounded time.
 
-Used by egress.py and mail.py, and by address.py for what a URL says.
+Used by http1.py and smtp.py, and by address.py for what a URL says.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
@@ -31,9 +31,16 @@ class ForbiddenAddressError(OSError):
     """The name leads to an address that zennotify does not talk to."""
 
 
-def dial(
-    host: str, port: int, left: Callable[[], float], options: Sequence[tuple[int, int, int]] = ()
-) -> socket.socket:
+class ProxyError(OSError):
+    """The proxy on the way does not lead there; the text says why."""
+
+    def __init__(self, reason: str, *, is_lasting: bool) -> None:
+        super().__init__(reason)
+        #: Whether every message would meet it until somebody changes something.
+        self.is_lasting = is_lasting
+
+
+def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
     """Return a connected socket.
 
     All addresses of the name together take no more time than is `left`, which raises TimeoutError when none is.
@@ -45,8 +52,8 @@ def dial(
         sock = socket.socket(family, kind, protocol)
         try:
             sock.settimeout(left())
-            for option in options:
-                sock.setsockopt(*option)
+            # What is written is whole; the kernel would wait 40 ms for more.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.connect(address)
             sock.settimeout(left())
         except OSError as failure:

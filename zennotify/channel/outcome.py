@@ -24,7 +24,7 @@ class Trouble(StrEnum):
     NOT_SENT = "not_sent"
     #: Whoever answers there could not prove who it is.
     UNTRUSTED = "untrusted"
-    #: Zennotify does not talk to such an address.
+    #: Zennotify, or the proxy on the way, does not talk to such an address.
     FORBIDDEN = "forbidden"
     #: Everything was sent, and no whole answer came: the provider may have acted.
     NO_ANSWER = "no_answer"
@@ -236,7 +236,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _mail(answer: MailAnswer) -> Result:
-    if answer.code < 200:  # smtplib's -1
+    if not (200 <= answer.code < 300 or 400 <= answer.code < 600):  # smtp.py's -1, or an invented one
         outcome = Outcome.BLOCKED if answer.stage is Stage.SESSION else Outcome.UNKNOWN
         return Result(outcome=outcome, detail=_line("this is not how a mail server answers", answer.words))
     said = _line(f"SMTP {answer.code}", answer.words)

@@ -6,8 +6,10 @@ a provider says, before outcome.py puts it into a sentence.
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
+from html import unescape
 from typing import Final
 from urllib.parse import unquote
 
@@ -19,8 +21,10 @@ _READ: Final = 2000
 _HIDDEN = "***"
 #: Shorter parts of a URL are words of every sentence.
 _SHORTEST_SECRET = 4
-#: A run of the message at least this long is taken out; shorter ones are words that any provider uses.
-_SHORTEST_QUOTE = 8
+#: A run of so many letters and digits of the message is taken out; shorter ones are words that any provider uses.
+_SHORTEST_QUOTE = 7
+#: As JSON has them; others are left.
+_JSON_ESCAPES = re.compile(r'(?:\\u[0-9a-fA-F]{4}|\\[nrt"/\\])+')
 _TAG = re.compile(r"<[^>]*>")
 _STYLE = re.compile(r"<(style|script)\b.*?(?:</\1>|$)", re.IGNORECASE | re.DOTALL)
 _SEPARATORS = re.compile(r"[/:@?&=#+,;]+")
@@ -45,12 +49,12 @@ class Mask:
         text = _plain(said.decode(errors="replace"))
         if self._hidden is not None:
             text = self._hidden.sub(_HIDDEN, text)
-        text = _without_quotes(text, " ".join(f"{message.title}\n{message.body}".split()))
+        text = _without_quotes(text, f"{message.title} {message.body}")
         return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def _plain(text: str) -> str:
-    text = _TAG.sub(" ", _STYLE.sub(" ", text))
+    text = _decoded(_TAG.sub(" ", _STYLE.sub(" ", text)))
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
@@ -70,10 +74,17 @@ def _hidden(url: str, to: str | None) -> set[str]:
             parts.update(_SEPARATORS.split(value))
     parts.update([unquote(part) for part in parts])
     if login:
-        parts.add(b64encode(unquote(login).encode()).decode())
+        parts.update(_as_sent(unquote(login), host.partition(":")[0]))
     if to:
         parts.update({to, to.lstrip("+")})
     return {part for part in parts if len(part) >= _SHORTEST_SECRET}
+
+
+def _as_sent(login: str, host: str) -> set[str]:
+    """Return a login as HTTP and mail servers get it, and may quote it."""
+    user, _, password = login.partition(":")
+    plain = [f"\0{name}\0{password}" for name in (user, f"{user}@{host}")]
+    return {b64encode(said.encode()).decode() for said in (login, user, password, *plain)}
 
 
 def _is_server(host: str) -> bool:
@@ -83,17 +94,27 @@ def _is_server(host: str) -> bool:
 
 
 def _without_quotes(said: str, text: str) -> str:
-    """Return `said` without the runs of characters that it shares with the message."""
+    """Return `said` without the runs that it shares with the message, whatever stands between their letters.
+
+    Providers quote as they got it: with + for blanks, or with other quotes and line breaks.
+    """
+    places = [place for place, character in enumerate(said) if character.isalnum()]
+    letters = "".join(said[place] for place in places)
+    searched = "".join(filter(str.isalnum, text))
     kept: list[str] = []
-    start = 0
-    while start < len(said):
-        end = start + _SHORTEST_QUOTE
-        if end > len(said) or said[start:end] not in text:
-            kept.append(said[start])
+    shown = start = 0
+    while (end := start + _SHORTEST_QUOTE) <= len(letters):
+        if letters[start:end] not in searched:
             start += 1
             continue
-        while end < len(said) and said[start : end + 1] in text:
+        while end < len(letters) and letters[start : end + 1] in searched:
             end += 1
-        kept.append("…")
-        start = end
-    return "".join(kept)
+        kept += [said[shown : places[start]], "…"]
+        shown, start = places[end - 1] + 1, end
+    return "".join([*kept, said[shown:]])
+
+
+def _decoded(text: str) -> str:
+    """Return a text without the escapes of forms, JSON and HTML: what is hidden in them is found as well."""
+    text = _JSON_ESCAPES.sub(lambda escapes: str(json.loads(f'"{escapes[0]}"')), unquote(text))
+    return unescape(text)
