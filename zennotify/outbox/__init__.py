@@ -9,7 +9,14 @@ carrier sleeps until something is due or somebody wakes it; it never polls.
     settle   keep the outcome: delivered, dead, or due again later
 
 A crash after `begin` leaves an attempt without an outcome: at the next start, or when its lease ends, it is
-recorded as unknown and the delivery is tried again with the same text.
+recorded as unknown, and the channel's `on_unknown` says what becomes of the delivery.
+
+::
+
+    outbox    all carriers, what they ask of the writer, and what returns the deliveries of the dead
+      ->  carrier    one channel's deliveries          ->  gate    its pause and its rates
+      ->  words      what the owners read of a dead message and a paused channel
+    way       a channel and how hard it may be used
 """
 
 from zennotify.outbox.outbox import Outbox
