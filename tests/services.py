@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 
-from tests.sinks import Answer, HttpSink
+from tests.sinks import Answer, HttpSink, Received
 from zennotify.channel import close_all
 
 SLACK: Final = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
@@ -76,3 +77,24 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
     with Elsewhere() as sink:
         yield sink
     close_all()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all texts of JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def received(got: Received) -> list[str]:
+    """Return the texts of a request, whatever it is written in."""
+    if got.body.startswith(b"{"):
+        return list(_texts(json.loads(got.body)))
+    return [
+        value for values in parse_qs(got.body.decode(), keep_blank_values=True).values() for value in values
+    ]

@@ -51,6 +51,26 @@ def test_check_names_a_channel_that_cannot_be_used_and_never_its_url(url: str, s
     assert done.stderr.endswith("1 error, 0 warnings\n")
 
 
+PARTS = [
+    ('url: "console://x"', 2, "`max_segments` is for SMS, and form chat has no segments; remove it"),
+    (
+        'url: "signal://localhost/+12065550111", to: "+12065550100"',
+        2,
+        "`max_segments` is for SMS, and signal:// has no segments; remove it",
+    ),
+    ('url: "console://x", form: sms', 11, "a whole number from 1 to 10 is expected"),
+    ('url: "console://x", form: sms', 0, "a whole number from 1 to 10 is expected"),
+]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("channel", "most", "said"), PARTS)
+def test_check_refuses_parts_where_there_are_none(channel: str, most: int, said: str) -> None:
+    done = run(f"channels:\n  desk: {{{channel}, max_segments: {most}}}\n", "check")
+    assert f"channels.desk.max_segments: {said}\n" in done.stderr
+    assert done.exit_code == 78
+
+
 def test_check_shows_the_errors_of_all_files_at_once(folder: Path) -> None:
     (folder / "rules/a.yaml").write_text(RULES.replace("desk", "dsk"))
     (folder / "rules/b.yaml").write_text(

@@ -40,6 +40,7 @@ from zennotify.channel.services import WITHOUT_SEGMENTS
 from zennotify.core.model import Form, Label, Message, Result, Room
 
 __all__ = [
+    "SEGMENTS",
     "Channel",
     "ChannelProblem",
     "check_segments",
