@@ -51,7 +51,7 @@ def is_closed(markdown: str) -> bool:
 
 def to_text(markdown: str) -> str:
     """Return Markdown as a person would type it; most messages are so already, and cost no parsing."""
-    simple = _simple(_BOLD.sub(r"\1", markdown))
+    simple = _simple(_BOLD.sub(r"\1", markdown) if "**" in markdown else markdown)
     return "".join(_blocks(_MARKDOWN.parse(markdown), _words)).strip() if simple is None else simple
 
 
