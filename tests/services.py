@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import parse_qs
 
-from tests.sinks import Answer
+from tests.sinks import Answer, Received
 
 SLACK: Final = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 PHONE: Final = "+12065550100"
@@ -42,3 +45,24 @@ YES: Final = Answer(
     b' "messages": [{"status": "0"}], "data": {"messages": [{"status": "SUCCESS"}]}}',
 )
 SLACK_YES: Final = Answer(200, b"ok")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all texts of JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def received(got: Received) -> list[str]:
+    """Return the texts of a request, whatever it is written in."""
+    if got.body.startswith(b"{"):
+        return list(_texts(json.loads(got.body)))
+    return [
+        value for values in parse_qs(got.body.decode(), keep_blank_values=True).values() for value in values
+    ]

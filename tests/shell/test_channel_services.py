@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.elsewhere import Elsewhere, everywhere
-from tests.services import PHONE, PHONES, SLACK
+from tests.services import CHATS, PHONE, PHONES, SLACK, YES, received
 from tests.sinks import Answer, Received
 from zennotify.channel import Channel, open_channel
 from zennotify.core.model import Form, Label, Message, Outcome
@@ -176,3 +176,65 @@ def test_a_service_without_markdown_gets_words(world: Elsewhere) -> None:
     outcome = channel("ntfy://localhost/topic").send(chat("**Abc** R\\&D"), Label("d1")).outcome
     assert outcome is Outcome.SENT
     assert world.received[0].json["message"] == "Abc R&D"
+
+
+def test_opsgenie_opens_an_alert(world: Elsewhere) -> None:
+    world.answer(Answer(202, b'{"result": "Request will be processed", "requestId": "r"}'))
+    assert channel(CHATS["opsgenie"]).send(chat("**Abc** missed Yoga"), Label("d1")).outcome is Outcome.SENT
+    (got,) = world.received
+    assert got.path == "/v2/alerts"
+    assert (got.json["message"], got.json["description"]) == ("No-show fee", "Abc missed Yoga")
+
+
+@pytest.mark.parametrize("name", ["discord", "rockets"])
+def test_no_picture_of_apprise_stands_beside_a_message(world: Elsewhere, name: str) -> None:
+    world.answer(YES)
+    channel(CHATS[name]).send(chat("text"), Label("d1"))
+    assert b"avatar" not in world.received[0].body
+    assert b"apprise" not in world.received[0].body
+
+
+#: What each chat gets of one message: the title where it is in the body, mark-up as it knows it, values as they are.
+MESSAGE = chat(
+    "**Abc \\*Test\\*** of R\\&D owes [25.00](https://example.com/1)\n\n- \\<one\\>\n- *two*\n\nRef 1",
+    "Fee *due*",
+)
+WRITTEN = {
+    "gchat": "*Fee ∗due∗*\n\n*Abc ∗Test∗* of R&D owes <https://example.com/1|25.00>\n\n- <\u200bone>\n- _two_\n\nRef 1",
+    "discord": "**Fee \\*due\\***\n\n**Abc \\*Test\\*** of R\\&D owes [25.00](https://example.com/1)\n\n"
+    "- \\<one\\>\n- *two*\n\nRef 1",
+    "tgram": "<b>Fee *due*</b>\r\n\u200b\r\n<b>Abc *Test*</b> of R&amp;D owes "
+    '<a href="https://example.com/1">25.00</a>\r\n\u200b\r\n- &lt;one&gt;\r\n- <i>two</i>\r\n\u200b\r\nRef 1',
+    "mmosts": "**Fee \\*due\\***\n\n**Abc \\*Test\\*** of R&D owes [25.00](https://example.com/1)\n\n"
+    "- <one\\>\n- *two*\n\nRef 1",
+    "rockets": "**Fee ∗due∗**\n\n**Abc ∗Test∗** of R&D owes [25.00](https://example.com/1)\n\n"
+    "- <\u200bone>\n- *two*\n\nRef 1",
+    "zulip": "**Abc ∗Test∗** of R&D owes [25.00](https://example.com/1)\n\n- <\u200bone>\n- *two*\n\nRef 1",
+    "pover": '<b>Abc *Test*</b> of R&amp;D owes <a href="https://example.com/1">25.00</a><br>\u200b<br>'
+    "- &lt;one&gt;<br>- <i>two</i><br>\u200b<br>Ref 1",
+    "matrixs": "<strong>Fee *due*</strong><br>\u200b<br><strong>Abc *Test*</strong> of R&amp;D owes "
+    '<a href="https://example.com/1">25.00</a><br>\u200b<br>- &lt;one&gt;<br>- <em>two</em><br>\u200b<br>Ref 1',
+    "ntfy": "Abc *Test* of R&D owes 25.00 (https://example.com/1)\n\n- <one>\n- two\n\nRef 1",
+    "pagerduty": "Fee *due*\r\nAbc *Test* of R&D owes 25.00 (https://example.com/1)\n\n- <one>\n- two\n\nRef 1",
+}
+
+
+@pytest.mark.parametrize(("name", "text"), WRITTEN.items(), ids=WRITTEN)
+def test_a_chat_message_is_written_as_each_service_reads_it(world: Elsewhere, name: str, text: str) -> None:
+    world.answer(YES)
+    assert channel(CHATS[name]).send(MESSAGE, Label("d1")).outcome is Outcome.SENT
+    assert text in [said for got in world.received for said in received(got)]
+
+
+@pytest.mark.parametrize("form", [Form.SMS, Form.JSON, Form.EMAIL])
+def test_a_message_of_another_form_means_nothing_in_a_chat(world: Elsewhere, form: Form) -> None:
+    world.answer(YES)
+    body = "<p>@everyone &lt;@1&gt; *x*</p>" if form is Form.EMAIL else "@everyone <@1> *x*"
+    channel(CHATS["discord"]).send(Message(title="@here", body=body, form=form), Label("d1"))
+    assert world.received[0].json["content"] == "**@\u200bhere**\n\n@\u200beveryone \\<@\u200b1\\> \\*x\\*"
+
+
+def test_a_mention_that_a_template_writes_calls_whom_it_names(world: Elsewhere) -> None:
+    world.answer(YES)
+    channel(CHATS["discord"]).send(chat("@here: no-show", "@everyone"), Label("d1"))
+    assert world.received[0].json["content"] == "**@everyone**\n\n@here: no-show"

@@ -102,6 +102,16 @@ CAPPED = [
         ],
     ),
 ]
+PARTS = [
+    ('url: "console://x"', 2, "`max_segments` is for SMS, and form chat has no segments; remove it"),
+    (
+        'url: "signal://localhost/+12065550111", to: "+12065550100"',
+        2,
+        "`max_segments` is for SMS, and signal:// has no segments; remove it",
+    ),
+    ('url: "console://x", form: sms', 11, "a whole number from 1 to 10 is expected"),
+    ('url: "console://x", form: sms', 0, "a whole number from 1 to 10 is expected"),
+]
 
 
 @pytest.mark.usefixtures("folder")
@@ -113,6 +123,14 @@ def test_check_wants_caps_where_numbers_come_from_events_and_nowhere_else(
     errors = [line for line in done.stderr.splitlines() if "channels." in line and "warning" not in line]
     assert errors == [f"config.yaml:{one}" for one in said]
     assert done.exit_code == (78 if said else 0)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("channel", "most", "said"), PARTS)
+def test_check_refuses_parts_where_there_are_none(channel: str, most: int, said: str) -> None:
+    done = run(f"channels:\n  desk: {{{channel}, max_segments: {most}}}\n", "check")
+    assert f"channels.desk.max_segments: {said}\n" in done.stderr
+    assert done.exit_code == 78
 
 
 def test_check_shows_the_errors_of_all_files_at_once(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, SecretStr
 
+from zennotify.channel import SEGMENTS
 from zennotify.config import (
     Address,
     AdminConfig,
@@ -103,6 +104,7 @@ def test_the_examples_comments_tell_the_defaults_of_a_channel() -> None:
     text = EXAMPLE.read_text("utf-8")
     channel = ChannelConfig(url=SecretStr("console://x"))
     assert f"#   concurrency:  {channel.concurrency} " in text
+    assert f"#   max_segments: {SEGMENTS} " in text
     assert f"#   timeout:      {channel.timeout.seconds}s " in text
     waits = [wait.strip() for wait in re.findall(r"#   retry: +\[([^]]*)\]", text)[0].split(",")]
     units = {"s": 1, "m": 60, "h": 3600}

@@ -433,6 +433,15 @@ async def test_what_a_dead_process_may_have_sent_falls_back_where_it_is_held(wor
     assert (len(desk.sent), states(world)) == (0, {"dead maybe_sent": 1})
 
 
+async def test_the_owners_hear_of_what_is_held_after_a_crash(world: World) -> None:
+    await die_while_sending(world, 1, 2)
+    desk, mail = ScriptedChannel(world.clock), ScriptedChannel(world.clock)
+    way = world.way("desk", desk, on_unknown=OnUnknown.HOLD)
+    await world.restart(way, world.way("mail", mail), ops="mail")
+    await world.until(lambda: len(mail.sent) == 1)
+    assert "what it was sending is held until you decide" in texts(mail)[0]
+
+
 async def test_an_owners_message_does_not_fall_back_nor_keep_the_channel_busy(world: World) -> None:
     mail, sms = ScriptedChannel(world.clock, WRONG_TOKEN), ScriptedChannel(world.clock)
     way = world.way("mail", mail, concurrency=1, fallback=Fallback("sms", MINUTE))

@@ -159,8 +159,8 @@ def test_a_message_is_written_by_its_template_or_by_the_rule() -> None:
     names = {"data": {"name": "Ann"}, "rule": {}, "center": {}, "event": {}}
     from_file = messages["no-show-fee"].render(Form.SMS, names, short_id="abc")
     assert "Ann did not come" in from_file.body
-    inline = messages["off"].render(Form.SMS, names, short_id="abc")
-    assert (inline.title, inline.body) == ("off", "Hello Ann")
+    inline = messages["off"].render(Form.JSON, names, short_id="abc")
+    assert (inline.title, inline.body) == ("off", "Hello Ann\n\nRef abc")
 
 
 def test_rules_keep_the_order_of_the_files() -> None:

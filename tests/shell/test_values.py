@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 import yaml
 
 from tests.elsewhere import Elsewhere, everywhere
-from tests.services import CHATS, HOOKS, PHONE, PHONES, SLACK_YES, YES
-from tests.sinks import Received, SmtpSink
+from tests.services import CHATS, HOOKS, PHONE, PHONES, SLACK_YES, YES, received
+from tests.sinks import SmtpSink
 from zennotify.channel import open_channel
 from zennotify.core.model import Form, Label, Outcome
 from zennotify.message import Templates
@@ -57,27 +56,6 @@ TWINS = str.maketrans({"\u200b": "", "∗": "*", "∼": "~"})
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
     with everywhere(monkeypatch) as sink:
         yield sink
-
-
-def texts(value: Any) -> Iterator[str]:
-    """Yield all texts of JSON."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from texts(inner)
-
-
-def received(got: Received) -> list[str]:
-    """Return the texts of a request, whatever it is written in."""
-    if got.body.startswith(b"{"):
-        return list(texts(json.loads(got.body)))
-    return [
-        value for values in parse_qs(got.body.decode(), keep_blank_values=True).values() for value in values
-    ]
 
 
 def words(value: str) -> list[str]:

@@ -11,10 +11,20 @@ from sqlalchemy.exc import IntegrityError
 
 from zennotify.core.model import DeliveryState, Form, Message, Outcome
 from zennotify.core.once import Window, WindowKey
-from zennotify.core.verdict import Verdict
+from zennotify.core.pause import Cause, Pause
+from zennotify.core.verdict import Standing, Verdict
 from zennotify.store import Store
 from zennotify.store.number import delivery_id
-from zennotify.store.rows import Begun, Claimed, NewDecision, NewDelivery, NewEvent, Quarantined, Settled
+from zennotify.store.rows import (
+    Begun,
+    ChannelState,
+    Claimed,
+    NewDecision,
+    NewDelivery,
+    NewEvent,
+    Quarantined,
+    Settled,
+)
 from zennotify.store.transaction import MOST_QUARANTINED, Transaction
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -289,6 +299,84 @@ def test_a_delivery_whose_lease_expired_is_lost_and_whether_it_was_begun_is_know
     assert (attempt.outcome, attempt.finished) == ("unknown", None)
     assert store.reader.delivery(second.id)[0].attempts == ()
     assert len(claim(store)) == 2
+
+
+def fall_back(store: Store, claimed: Claimed, to: str, *, lease: str | None = None) -> None:
+    store.write(
+        Transaction.settle,
+        [
+            Settled(
+                delivery=claimed.id,
+                lease=lease or claimed.lease,
+                number=claimed.attempts + 1,
+                finished=NOW,
+                outcome=Outcome.PERMANENT,
+                detail="no",
+                verdict=Verdict(DeliveryState.DEAD, "refused", NOW, 1, is_unsure=True, falls_back=True),
+                fallback=to,
+            )
+        ],
+    )
+
+
+def test_what_falls_back_is_owed_to_the_other_channel_once(store: Store) -> None:
+    owe(store, delivery(1), delivery(2))
+    store.write(Transaction.add_deliveries, [delivery(2, channel="mail")])
+    for claimed in claim(store):
+        begin(store, claimed)
+        fall_back(store, claimed, "mail", lease="another's")  # whose lease is not ours any more
+        fall_back(store, claimed, "mail")
+    told = store.reader.deliveries(channel="mail")
+    assert [(one.event, one.instead_of) for one in told] == [
+        (event(1).id, id_of(1)),
+        (event(2).id, None),  # the rule tells it anyway
+    ]
+    again = claim(store, channel="mail", now=NOW)
+    assert {one.instead_of for one in again} == {"desk", ""}
+    assert all(one.standing == Standing(0, NOW, NOW) for one in again)
+
+
+def test_what_waited_too_long_falls_back(store: Store) -> None:
+    hour = timedelta(hours=1)
+    owe(store, *(delivery(number, due=NOW + number * hour) for number in range(1, 6)))
+
+    def late(before: int, now: int, most: int) -> tuple[int, datetime | None]:
+        overdue = Transaction.fall_back_overdue
+        return store.write(overdue, "desk", "mail", NOW + before * hour, NOW + now * hour, most)
+
+    assert late(0, 9, 10) == (0, NOW + hour)
+    assert late(3, 9, 2) == (2, NOW + 3 * hour)
+    assert late(3, 9, 2) == (1, NOW + 4 * hour)
+    assert late(9, 4, 9) == (1, NOW + 5 * hour), "what is not due yet is not late"
+    assert len(store.reader.deliveries(channel="desk", reason="fallback", state="cancelled")) == 4
+    assert len(store.reader.deliveries(channel="mail", state="pending")) == 4
+
+
+def test_what_a_channel_is_remembered_by(store: Store) -> None:
+    owe(store, delivery(1))
+    [claimed] = claim(store)
+    pause = Pause(
+        cause=Cause.BLOCKED, since=NOW, until=NOW + timedelta(minutes=5), probes=2, detail="HTTP 401"
+    )
+    begun = Begun(
+        delivery=claimed.id,
+        lease=claimed.lease,
+        number=1,
+        started=NOW,
+        message=MESSAGE,
+        channel="desk",
+        spent="{}",
+    )
+    store.write(Transaction.save_pause, "desk", None)
+    store.write(Transaction.save_pause, "desk", pause)
+    store.write(Transaction.begin, [begun])
+    store.write(Transaction.save_pause, "gone", pause)
+    assert store.reader.pauses() == {"desk": pause, "gone": pause}
+    kept = ChannelState(name="desk", pause=pause, spent="{}")
+    assert store.write(Transaction.channel_states, ["desk", "new"]) == [kept]
+    store.write(Transaction.save_pause, "desk", None)
+    assert store.reader.pauses() == {}
+    assert store.write(Transaction.channel_states, ["desk"]) == [ChannelState(name="desk", spent="{}")]
 
 
 def test_deliveries_of_removed_channels_are_buried(store: Store) -> None:

@@ -11,7 +11,7 @@ import threading
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final
 
 from zennotify.channel import egress
 from zennotify.channel.address import make_plugin, scheme_of
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
 _LONGEST_DETAIL: Final = 300
 #: For most services Apprise's kind of message is a colour.  Opsgenie opens no alert for one that only informs.
 _KINDS: Final = {"opsgenie": "warning"}
-
-
-@runtime_checkable
-class Labelled(Protocol):
-    """A service of ours over Apprise's, which shows what stands on a message."""
-
-    def label(self, label: Label) -> None:
-        """Put it onto the next message."""
 
 
 class AppriseChannel:
@@ -104,8 +96,9 @@ class AppriseChannel:
 
     def _label(self, plugin: Any, label: Label) -> None:
         """Let a repeat be recognised as one, where the service has a place for that."""
-        if isinstance(plugin, Labelled):
-            plugin.label(label)
+        put = getattr(plugin, "label", None)  # our own over Apprise's: mail.py and hook.py
+        if put is not None:
+            put(label)
 
     def _arguments(self, message: Message) -> dict[str, str | None]:
         title, body, body_format = self._written(message)

@@ -21,22 +21,17 @@ class JsonHook(NotifyJSON):  # type: ignore[no-untyped-call] # of Apprise's __in
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)  # type: ignore[no-untyped-call] # Apprise's
-        self._asked = dict(self.payload_extras)
+        asked = dict(self.payload_extras)
+        self._names = [asked.pop(name, name) for name in ("delivery", "rule", "event", "repeat")]
+        self._asked = asked
 
     def label(self, label: Label) -> None:
         """Put onto the next message what stands on it; `:field=` in the URL renames or drops it, as Apprise's own."""
         self.headers[DELIVERY_HEADER] = label.delivery
         event = {"id": label.event, "type": label.event_type} if label.event else None
-        ours = {
-            "delivery": label.delivery,
-            "rule": label.rule,
-            "event": event,
-            "repeat": label.is_repeat,
-        }
-        named = {self._asked.get(name, name): value for name, value in ours.items()}
-        named.pop("", None)
-        rest = {name: value for name, value in self._asked.items() if name not in ours}
-        self.payload_extras = named | rest
+        fields = (label.delivery, label.rule, event, label.is_repeat)
+        named = {name: value for name, value in zip(self._names, fields, strict=True) if name}
+        self.payload_extras = named | self._asked
 
 
 class FormHook(NotifyForm):  # type: ignore[no-untyped-call] # of Apprise's __init_subclass__

@@ -13,8 +13,8 @@ from email.utils import formataddr
 from hashlib import sha256
 from typing import Final
 
-#: A line of a header that needs no folding.
-_LONGEST_LINE: Final = 78
+#: So long a header may be without being folded.
+_LONGEST_LINE: Final = 900
 #: Mail programs that keep mails in one file put a `>` before it.
 _FROM = re.compile(rb"^From ", re.MULTILINE)
 
@@ -48,8 +48,10 @@ def _part(kind: str, text: str) -> list[str]:
 
 def _header(name: str, value: str | tuple[str, str]) -> str:
     if isinstance(value, tuple):
-        value = formataddr(value, "utf-8")
+        return " ".join(formataddr(value, "utf-8").split())
     value = " ".join(value.split())  # a line break would begin another header
-    if value.isascii() and value.isprintable() and len(name) + 2 + len(value) <= _LONGEST_LINE:
+    # What looks like the code of a header is none.
+    is_plain = value.isascii() and value.isprintable() and "=?" not in value
+    if is_plain and len(value) <= _LONGEST_LINE:
         return value
-    return Header(value, None if value.isascii() else "utf-8", header_name=name, maxlinelen=76).encode()
+    return Header(value, None if is_plain else "utf-8", header_name=name, maxlinelen=76).encode()

@@ -119,9 +119,7 @@ def judge(
             return _mail(exchange)
         case NoAnswer():
             return _no_answer(exchange)
-        case None if accepted:
-            return Result(outcome=Outcome.SENT, detail="accepted")
-        case None:
+        case None:  # whatever Apprise says of it: all that leaves passes by us
             reason = f" ({raised})" if raised else ""
             detail = f"Apprise did not take the message{reason}; nothing was sent"
             return Result(outcome=Outcome.PERMANENT, detail=detail)

@@ -229,6 +229,7 @@ class _Words(HTMLParser):
             self._lists[-1] = None if number is None else number + 1
             self._break(1)
         elif tag == "a":
+            self._begin()
             self._links.append((len(self.out), dict(attrs).get("href") or ""))
         else:
             self._block(tag)
@@ -242,6 +243,8 @@ class _Words(HTMLParser):
                 self.out.append(f" ({address})")
         elif tag in {"td", "th"}:
             self.out.append(" ")
+        elif tag == "li":
+            self._marker = ""
         elif tag in self._LISTS and self._lists:
             self._lists.pop()
             self._break()
@@ -251,7 +254,9 @@ class _Words(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._silent:
             return
-        if not self._literal:
+        if self._literal:
+            data = data.strip("\n")
+        else:
             data = self._BLANKS.sub(" ", data)
             if self._breaks or self._marker or (self.out and self.out[-1].endswith("\n")):
                 data = data.lstrip(" ")

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from zennotify.channel.text import from_html
 from zennotify.cli.project import (
     config_option,
     fail,
@@ -208,7 +209,9 @@ def deliveries_show(delivery_id: str, config_path: Path, as_json: bool) -> None:
         click.echo(f"  {delivery.channel} is paused since {_local(config, pause.since)}: {pause.detail}")
     _show_attempts(config, delivery, "  ")
     if delivery.message is not None:
-        click.echo(f"\n{delivery.title}\n\n{delivery.message}")
+        is_page = delivery.message.startswith("<!DOCTYPE html>")
+        words = from_html(delivery.message) if is_page else delivery.message
+        click.echo("\n" + "\n\n".join(filter(None, (delivery.title, words))))
 
 
 @deliveries.command("retry")

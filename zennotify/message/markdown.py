@@ -51,7 +51,7 @@ def is_closed(markdown: str) -> bool:
 
 def to_text(markdown: str) -> str:
     """Return Markdown as a person would type it; most messages are so already, and cost no parsing."""
-    simple = _simple(_BOLD.sub(r"\1", markdown))
+    simple = _simple(_BOLD.sub(r"\1", markdown) if "**" in markdown else markdown)
     return "".join(_blocks(_MARKDOWN.parse(markdown), _words)).strip() if simple is None else simple
 
 
@@ -76,18 +76,25 @@ def _simple(markdown: str) -> str | None:
 def _blocks(tokens: Sequence[Token], write: Callable[[Token], str]) -> Iterator[str]:
     """Yield each block as `write` has it, with the breaks between them; lists keep their marks."""
     marker = ""
-    depth = 0
+    #: The number of the next item of each list that is open; None where it has none.
+    lists: list[int | None] = []
     for token in tokens:
         match token.type:
-            case "bullet_list_open" | "ordered_list_open":
-                depth += 1
+            case "bullet_list_open":
+                lists.append(None)
+            case "ordered_list_open":
+                lists.append(int(token.attrs.get("start", 1)))
             case "bullet_list_close" | "ordered_list_close":
-                depth -= 1
-                yield "" if depth else "\n"
+                lists.pop()
+                yield "" if lists else "\n"
             case "list_item_open":
-                marker = f"{token.info}. " if token.info else "- "
+                number = lists[-1]
+                marker = "- " if number is None else f"{number}. "
+                lists[-1] = None if number is None else number + 1
+            case "list_item_close":
+                marker = ""
             case "inline" | "fence" | "code_block":
-                yield "  " * max(depth - 1, 0) + marker + write(token) + ("\n" if depth else "\n\n")
+                yield "  " * (len(lists) - 1) + marker + write(token) + ("\n" if lists else "\n\n")
                 marker = ""
             case _:
                 pass
@@ -109,14 +116,17 @@ def _inline(tokens: Sequence[Token]) -> str:
                 links.append((len(parts), str(token.attrGet("href"))))
             case "link_close":
                 start, address = links.pop()
-                text = to_plain("".join(parts[start:]))
-                if text not in {address, address.removeprefix("mailto:")}:
-                    parts.append(f" ({address})")
+                parts.append(_beside("".join(parts[start:]), address))
             case "image":
-                parts.append(f"{token.content} ({token.attrGet('src')})")
+                parts.append(token.content + _beside(token.content, str(token.attrGet("src"))))
             case _:
                 parts.append(token.content)
     return "".join(parts)
+
+
+def _beside(text: str, address: str) -> str:
+    """Return what stands beside a link's text: its address, where the text does not say it."""
+    return "" if to_plain(text) in {address, address.removeprefix("mailto:")} else f" ({address})"
 
 
 # --- HTML

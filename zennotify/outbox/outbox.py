@@ -7,6 +7,7 @@ import contextlib
 import logging
 import random
 import secrets
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -21,7 +22,7 @@ from zennotify.ops import Ops
 from zennotify.outbox.carrier import STORE_PAUSE, Carrier, Claim, Lanes, Overdue, Settling
 from zennotify.outbox.gate import Change
 from zennotify.outbox.way import Render, Way
-from zennotify.outbox.words import of_death, of_pause, of_recovery
+from zennotify.outbox.words import of_crash, of_death, of_pause, of_recovery
 from zennotify.store import Rank, Writer
 from zennotify.store.rows import Claimed, Lost, Settled
 from zennotify.store.transaction import Transaction
@@ -94,7 +95,7 @@ class Outbox:
             gate = self._carriers[state.name].gate
             gate.resume(state, self._clock.now())
             self._metrics.channel_paused.labels(state.name).set(gate.pause is not None)
-        await self._writer.call(self._return_lost, None)
+        await self._return_lost(None)
         buried = await self._writer.call(Transaction.bury_orphans, list(self._carriers))
         if buried:
             logger.warning("deliveries=%d state=dead reason=channel_removed", buried)
@@ -142,12 +143,26 @@ class Outbox:
     async def _return_expired(self) -> None:
         while True:
             try:
-                channels, next_end = await self._writer.call(self._return_lost, self._clock.now())
+                channels, next_end = await self._return_lost(self._clock.now())
             except StoreUnavailable:
                 channels, next_end = set(), self._clock.now() + STORE_PAUSE
             self._wake_now(channels)
             self._has_no_leases = next_end is None
             await self._clock.sleep_until(next_end, self._lease_taken)
+
+    async def _return_lost(self, now: datetime | None) -> tuple[set[str], datetime | None]:
+        """Return the deliveries of the dead (None: of all); what they were sending may have arrived.
+
+        Returns the channels that have something to do, and when the next lease ends.
+        """
+        settled, next_end = await self._writer.call(self._settle_lost, now)
+        held = Counter(channel for channel, one in settled if one.verdict.state is DeliveryState.DEAD)
+        for channel, count in held.items():
+            logger.warning("deliveries=%d channel=%s state=dead: they may have arrived", count, channel)
+            if self._ops is not None:
+                self._ops.tell(*of_crash(channel, count), but_not_by=channel)
+        fallbacks = {one.fallback for _, one in settled if one.fallback}
+        return {channel for channel, _ in settled} | fallbacks, next_end
 
     # --- in the writer's thread, after a commit ------------------------------------------------------------
 
@@ -209,17 +224,12 @@ class Outbox:
 
     # --- in the writer's thread, within a transaction ------------------------------------------------------
 
-    def _return_lost(
+    def _settle_lost(
         self, transaction: Transaction, now: datetime | None
-    ) -> tuple[set[str], datetime | None]:
-        """Return the deliveries of the dead; what they were sending may have arrived.
-
-        Returns the channels that have something to do, and when the next lease ends.
-        """
-        lost = transaction.lost(now)
-        transaction.settle([self._settled_lost(one) for one in lost])
-        fallbacks = {self._ways[one.channel].fallback for one in lost if one.channel in self._ways}
-        return {one.channel for one in lost} | fallbacks, transaction.next_lease_end()
+    ) -> tuple[list[tuple[str, Settled]], datetime | None]:
+        settled = [(one.channel, self._settled_lost(one)) for one in transaction.lost(now)]
+        transaction.settle([one for _, one in settled])
+        return settled, transaction.next_lease_end()
 
     def _settled_lost(self, lost: Lost) -> Settled:
         tries, due, is_unsure = lost.standing.tries, lost.standing.due, lost.standing.is_unsure

@@ -45,6 +45,17 @@ def of_death(claimed: Claimed, settled: Settled) -> Trouble:
     )
 
 
+def of_crash(channel: str, count: int) -> Trouble:
+    """Say that messages were being sent when zennotify died, and are held."""
+    return Trouble(
+        f"dead {channel}",
+        f"{count} message{'s' * (count > 1)} of channel {channel} may have arrived, or not",
+        f"zennotify died while channel {channel} was sending; what it was sending is held until you decide.\n\n"
+        f"See: zennotify deliveries --channel {channel} --reason maybe_sent.  "
+        "To send one (again): zennotify deliveries retry ID",
+    )
+
+
 def of_pause(channel: str, pause: Pause, now: datetime) -> Trouble:
     """Say that a channel is paused."""
     lasts = f" for {spoken(now - pause.since)}" if now - pause.since >= timedelta(seconds=1) else ""
