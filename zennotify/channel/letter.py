@@ -1,6 +1,7 @@
 """The bytes of a mail: headers, the text, and the page.  Pure; called by mail.py.
 
-Python's own classes for this take ten times as long.
+Headers and encodings are the standard library's; its EmailMessage, which would put them together, takes 1.2 ms for a
+mail, twice as long as all else that a send does.
 """
 
 from __future__ import annotations
