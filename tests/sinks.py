@@ -91,6 +91,12 @@ class Received:
         return json.loads(self.body)
 
     @property
+    def first_line(self) -> str:
+        """The first line of a message, without the note that it is sent again."""
+        text = str(self.json["message"]).removeprefix("Sent again: the first try may have arrived.")
+        return text.lstrip().partition("\n")[0]
+
+    @property
     def form(self) -> dict[str, str]:
         return {key: values[0] for key, values in parse_qs(self.body.decode()).items()}
 

@@ -64,7 +64,7 @@ class World:
 
 
 def _texts(received: Any) -> list[str]:
-    return [str(one.json["message"]).partition("\n")[0] for one in received]
+    return [one.first_line for one in received]
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_a_poison_event_is_failed_after_three_starts_and_the_others_are_decided(
 
 
 def texts(received: list[Received]) -> set[str]:
-    return {got.json["message"].split("\n")[0] for got in received}
+    return {got.first_line for got in received}
 
 
 def start_and_wait(daemon: Daemon) -> None:

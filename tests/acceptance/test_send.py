@@ -91,7 +91,7 @@ def test_a_rules_message_goes_to_all_that_it_tells_but_to_no_guest(either: World
     lines = done.stdout.splitlines()[-3:]
     assert lines == [
         "desk: sent: HTTP 200",
-        "manager: sent: SMTP 250",
+        "manager: sent: SMTP 250: OK",
         (
             "guest (n…@example.com): not sent: it would go to the event's guest; --really sends it,"
             " --to ADDRESS sends it to you"
@@ -124,7 +124,7 @@ def test_a_web_hook_gets_what_the_preview_shows(either: World) -> None:
 def test_a_guest_is_told_only_when_that_is_really_meant(either: World) -> None:
     done = either.send("--rule", "booked", either.file(), "--really")
     assert done.exit_code == 0
-    assert done.stdout.splitlines()[-1] == "guest (n…@example.com): sent: SMTP 250"
+    assert done.stdout.splitlines()[-1] == "guest (n…@example.com): sent: SMTP 250: OK"
     assert [mail.recipients[0] for mail in either.mail.received] == ["manager@example.com", GUEST]
     # Two tests are two mails, also for a mail program that drops what it has seen.
     assert len({mail.message["Message-ID"] for mail in either.mail.received}) == 2
@@ -148,7 +148,7 @@ def test_plain_words_reach_a_guests_channel_only_with_an_address(either: World) 
     assert done.stderr == (
         "zennotify: the recipient of channel guest comes from an event; there is none here: say --to ADDRESS\n"
     )
-    assert either.send("guest", "hello", "--to", "me@example.com").stdout == "guest: sent: SMTP 250\n"
+    assert either.send("guest", "hello", "--to", "me@example.com").stdout == "guest: sent: SMTP 250: OK\n"
     assert [mail.recipients for mail in either.mail.received] == [("me@example.com",)]
     fixed = either.send("desk", "hello", "--to", "me@example.com")
     assert (fixed.exit_code, fixed.stderr) == (1, "zennotify: channel desk has a recipient of its own\n")
