@@ -402,7 +402,10 @@ class App:
 
     async def _on_retry(self, arguments: dict[str, Any]) -> dict[str, Any]:
         changed = await self._change(Transaction.revive, str(arguments.get("id")), self._clock.now())
-        self.outbox.try_now()
+        with contextlib.suppress(
+            StoreUnavailable
+        ):  # it is changed; paused channels try when it is their time
+            await self.outbox.try_now()
         return changed
 
     async def _on_cancel(self, arguments: dict[str, Any]) -> dict[str, Any]:

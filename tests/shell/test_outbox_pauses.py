@@ -83,7 +83,7 @@ async def test_a_wrong_token_pauses_the_channel_longer_and_longer_and_loses_noth
         until = next(iter(outbox.pauses().values())).until
         await world.pass_time(until - world.clock.now(), wait * MINUTE)
     assert moments(channel) == [minutes * MINUTE for minutes in (0, 1, 6, 21, 81, 141)]
-    await world.until(lambda: states(world) == {"pending": 30})
+    await world.until(lambda: states(world) == {"pending blocked": 6, "pending": 24})
     pause = outbox.pauses()["desk"]
     assert (pause.cause, pause.since, pause.detail) == (Cause.BLOCKED, START, "HTTP 401: invalid_auth")
     assert world.store.reader.pauses() == outbox.pauses()
@@ -99,6 +99,24 @@ async def test_a_wrong_token_pauses_the_channel_longer_and_longer_and_loses_noth
     assert "Channel desk cannot send: HTTP 401" in told
     assert "tried again in 60 s" in told
     assert "Channel desk sends again; it was paused for 3 h." in ended
+
+
+async def test_a_message_that_the_provider_forbids_does_not_stop_the_others_for_ever(world: World) -> None:
+    poison = f"text of {delivery_id(FIRST)}"
+
+    class Picky(ScriptedChannel):
+        def send(self, message: Message, label: Label) -> Result:
+            super().send(message, label)
+            return WRONG_TOKEN if message.body == poison else SENT
+
+    channel = Picky(world.clock)
+    world.start(world.way("desk", channel, concurrency=1))
+    for number in range(1, 30):
+        await world.owe(number)
+        await world.until(lambda: states(world)["sending"] == 0)
+        await world.clock.advance(MINUTE)
+    await world.clock.advance(2 * HOUR)
+    await world.until(lambda: states(world) == {"dead exhausted": 1, "delivered": 28})
 
 
 async def test_a_channels_own_trouble_is_told_by_its_fallback(world: World) -> None:
@@ -169,7 +187,7 @@ async def test_somebody_who_asks_for_a_retry_does_not_wait_for_the_pause(world: 
     outbox = world.start(world.way("desk", channel, concurrency=1))
     await world.owe(1, 2)
     await world.until_asleep(START + MINUTE)
-    outbox.try_now()
+    await outbox.try_now()
     await world.until(lambda: states(world) == {"delivered": 2})
 
 
@@ -311,7 +329,7 @@ async def test_what_is_held_is_sent_when_somebody_says_so(world: World) -> None:
     await world.owe(1)
     await world.until(lambda: states(world) == {"dead maybe_sent": 1})
     await world.store.writer.call(Transaction.revive, world.delivery(1).id, world.clock.now())
-    outbox.try_now()
+    await outbox.try_now()
     await world.until(lambda: states(world) == {"delivered": 1})
     assert [label.is_repeat for label in channel.labels] == [False, True]
 

@@ -55,9 +55,28 @@ def test_permanent_is_dead_at_once() -> None:
 
 @pytest.mark.parametrize("tries", [0, 3, 10])
 def test_what_stops_the_whole_channel_uses_up_no_try(tries: int) -> None:
-    same = (PENDING, "", START - SECOND, tries, False, False)
-    assert made(Outcome.BLOCKED, tries=tries) == same
-    assert made(Outcome.TEMPORARY, tries=tries, of_channel=True) == same
+    assert made(Outcome.TEMPORARY, tries=tries, of_channel=True) == (
+        PENDING, "", START - SECOND, tries, False, False
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("tries", [0, 3])
+def test_a_probe_that_is_blocked_uses_up_no_try_and_lets_another_message_try_next(tries: int) -> None:
+    policy, standing = Policy(retry=RETRY), Standing(tries, START - SECOND, START)
+    found = verdict(
+        policy, standing, Result(outcome=Outcome.BLOCKED), START, 1.0, paused_until=START + MINUTE
+    )
+    assert found == (PENDING, "blocked", START + MINUTE, tries, False, False)
+
+
+def test_a_message_that_stops_a_channel_which_works_does_so_a_few_times_only() -> None:
+    states = []
+    for tries in range(5):
+        standing = Standing(tries, START, START)
+        once = Policy(retry=RETRY[:1])
+        found = verdict(once, standing, Result(outcome=Outcome.BLOCKED), START, 1.0, is_probe=False)
+        states.append((found.state, found.tries))
+    assert states == [(PENDING, 1), (PENDING, 2), (PENDING, 3), (PENDING, 4), (DEAD, 5)]
 
 
 def test_a_wish_to_wait_is_honoured() -> None:

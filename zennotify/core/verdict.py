@@ -7,7 +7,7 @@ Pure; called by the outbox's carriers when a send is over, and for attempts whos
     sent        delivered
     temporary   pending, due again after the next wait of `retry`; dead when there is none: `exhausted`
     permanent   dead: `refused`
-    blocked     pending, and no try is used up: the channel is paused, and the message waits for it
+    blocked     pending, and no try is used up by a probe: the channel is paused, and the message waits for it
     unknown     by `on_unknown`: as temporary; or dead until somebody decides: `maybe_sent`; or delivered
 
 Where the channel has a fallback, a delivery that is dead, that has waited too long or has been tried often enough is
@@ -20,10 +20,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from zennotify.core.model import DeliveryState, Outcome, Result
 from zennotify.core.retry import next_due
+
+#: A message may stop a channel that worked so often at least, however few tries it has.
+_LEAST_BLOCKED: Final = 5
+
+
+#: The reason of a delivery that waits for its channel's next probe: it is due at once when the channel sends before.
+BLOCKED: Final = "blocked"
 
 
 class OnUnknown(StrEnum):
@@ -83,9 +90,24 @@ class Verdict(NamedTuple):
     falls_back: bool = False
 
 
-def verdict(policy: Policy, standing: Standing, result: Result, now: datetime, fraction: float) -> Verdict:
-    """Return what becomes of a delivery whose attempt came to this; `fraction` (0 to 1) is the jitter."""
-    found = _verdict(policy, standing, result, now, fraction)
+def verdict(
+    policy: Policy,
+    standing: Standing,
+    result: Result,
+    now: datetime,
+    fraction: float,
+    *,
+    is_probe: bool = True,
+    paused_until: datetime | None = None,
+) -> Verdict:
+    """Return what becomes of a delivery whose attempt came to this; `fraction` (0 to 1) is the jitter.
+
+    `is_probe`: whether the channel was paused when it was tried; `paused_until` when it is tried again.
+    """
+    if result.outcome is Outcome.BLOCKED:
+        found = _blocked(policy, standing, now, is_probe, paused_until or now)
+    else:
+        found = _verdict(policy, standing, result, now, fraction)
     fallback = policy.fallback
     if fallback is None or not standing.may_fall_back or found.state is DeliveryState.DELIVERED:
         return found
@@ -97,6 +119,20 @@ def verdict(policy: Policy, standing: Standing, result: Result, now: datetime, f
     return found._replace(due=min(found.due, moment))
 
 
+def _blocked(
+    policy: Policy, standing: Standing, now: datetime, is_probe: bool, paused_until: datetime
+) -> Verdict:
+    """Return what becomes of a message that met a channel which may not send.
+
+    It may also be the message that is not wanted: so that it does not stand in the way of the others for ever, the
+    next probe is another one where there is one, and each time that it stops a channel which worked is a try.
+    """
+    tries, is_unsure = standing.tries + (not is_probe), standing.is_unsure
+    if tries >= max(len(policy.retry), _LEAST_BLOCKED):
+        return Verdict(DeliveryState.DEAD, "exhausted", now, tries, is_unsure)
+    return Verdict(DeliveryState.PENDING, BLOCKED, max(standing.due, paused_until), tries, is_unsure)
+
+
 def _verdict(policy: Policy, standing: Standing, result: Result, now: datetime, fraction: float) -> Verdict:
     tries, is_unsure = standing.tries, standing.is_unsure
     match result.outcome:
@@ -104,8 +140,6 @@ def _verdict(policy: Policy, standing: Standing, result: Result, now: datetime, 
             return Verdict(DeliveryState.DELIVERED, "", now, tries + 1, is_unsure)
         case Outcome.PERMANENT:
             return Verdict(DeliveryState.DEAD, "refused", now, tries + 1, is_unsure)
-        case Outcome.BLOCKED:
-            return Verdict(DeliveryState.PENDING, "", standing.due, tries, is_unsure)
         case Outcome.TEMPORARY if result.of_channel:
             return Verdict(DeliveryState.PENDING, "", standing.due, tries, is_unsure)
         case Outcome.UNKNOWN if policy.on_unknown is OnUnknown.HOLD:

@@ -387,8 +387,17 @@ class Carrier:
         """Keep the outcome, unless the attempt was given up meanwhile."""
         if self._end(attempt):
             now = self._clock.now()
-            policy, standing = self._way.policy, attempt.claimed.standing
-            self._keep(attempt, now, result, verdict(policy, standing, result, now, self._jitter()))
+            pause = self.gate.pause
+            made = verdict(
+                self._way.policy,
+                attempt.claimed.standing,
+                result,
+                now,
+                self._jitter(),
+                is_probe=attempt.is_probe,
+                paused_until=None if pause is None else pause.until,
+            )
+            self._keep(attempt, now, result, made)
 
     def _fail(self, attempt: _Attempt, detail: str) -> None:
         logger.error("delivery=%s could not be begun: %s", attempt.claimed.id, detail)

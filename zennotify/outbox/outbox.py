@@ -72,7 +72,9 @@ class Outbox:
             for outcome in Outcome:
                 metrics.deliveries.labels(way.name, outcome.value)
         self._settles = lanes.settles
-        self._pauses = writer.lane(_save_pauses, rank=Rank.REST, most=64, failed=self._not_saved)
+        self._pauses = writer.lane(
+            self._save_pauses, rank=Rank.REST, most=64, committed=self._saved, failed=self._not_saved
+        )
         self._jitter = jitter
         self._ways = {way.name: way for way in ways}
         self._carriers = {way.name: Carrier(way, clock, render, lanes, jitter) for way in ways}
@@ -95,6 +97,7 @@ class Outbox:
             gate = self._carriers[state.name].gate
             gate.resume(state, self._clock.now())
             self._metrics.channel_paused.labels(state.name).set(gate.pause is not None)
+        await self._writer.call(Transaction.unblock, list(self._carriers), self._clock.now())
         await self._return_lost(None)
         buried = await self._writer.call(Transaction.bury_orphans, list(self._carriers))
         if buried:
@@ -104,8 +107,9 @@ class Outbox:
         """Return the channels that are paused, and why."""
         return {name: pause for name, one in self._carriers.items() if (pause := one.gate.pause) is not None}
 
-    def try_now(self) -> None:
+    async def try_now(self) -> None:
         """Let channels that are paused try at once, because somebody asks for it."""
+        await self._writer.call(Transaction.unblock, list(self.pauses()), self._clock.now())
         for carrier in self._carriers.values():
             carrier.gate.try_now(self._clock.now())
         self.wake(set(self._carriers))
@@ -222,7 +226,17 @@ class Outbox:
         if not isinstance(error, StoreUnavailable):
             raise error
 
+    def _saved(self, changes: list[Change], _answers: Sequence[None]) -> None:
+        self.wake({change.channel for change in changes if change.pause is None})
+
     # --- in the writer's thread, within a transaction ------------------------------------------------------
+
+    def _save_pauses(self, transaction: Transaction, changes: list[Change]) -> list[None]:
+        for change in changes:
+            transaction.save_pause(change.channel, change.pause)
+        sending = {change.channel for change in changes if change.pause is None}
+        transaction.unblock(sending, self._clock.now())
+        return [None] * len(changes)
 
     def _settle_lost(
         self, transaction: Transaction, now: datetime | None
@@ -276,12 +290,6 @@ def _fall_back(transaction: Transaction, asked: list[Overdue]) -> list[tuple[int
     return [
         transaction.fall_back_overdue(one.channel, one.to, one.before, one.now, one.most) for one in asked
     ]
-
-
-def _save_pauses(transaction: Transaction, changes: list[Change]) -> list[None]:
-    for change in changes:
-        transaction.save_pause(change.channel, change.pause)
-    return [None] * len(changes)
 
 
 def _state(settling: Settling) -> DeliveryState:

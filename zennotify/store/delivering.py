@@ -325,6 +325,11 @@ class Delivering:
             kept = (pause.cause.value, *times, pause.probes, pause.detail)
         sql.SAVE_PAUSE.many(self._connection, [(channel, *kept)])
 
+    def unblock(self, channels: Collection[str], now: datetime) -> None:
+        """Make due now what waits for the next probe of channels that may send, or shall try."""
+        at = to_micros(now)
+        sql.UNBLOCK.many(self._connection, [(at, channel, at) for channel in channels])
+
     def channel_states(self, names: Collection[str]) -> list[ChannelState]:
         """Return what is kept of these channels; forget the others, which are no more."""
         self._connection.execute(delete(channels).where(channels.c.name.not_in(list(names))))

@@ -424,6 +424,20 @@ FIRST_DUE = Prepared(
     ),
     "wanted_channel",
 )
+#: What waits for a channel's next probe is due now.
+UNBLOCK = Prepared(
+    update(deliveries)
+    .where(
+        deliveries.c.channel == bindparam("wanted_channel"),
+        deliveries.c.state == PENDING,
+        deliveries.c.due > bindparam("now"),
+        deliveries.c.reason == literal_column("'blocked'"),
+    )
+    .values(due=bindparam("at")),
+    "at",
+    "wanted_channel",
+    "now",
+)
 CHANNELS_OF = Prepared(
     select(deliveries.c.seq, deliveries.c.channel).where(is_in(deliveries.c.seq, numbers("numbers"))),
     "numbers",
