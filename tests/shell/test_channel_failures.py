@@ -170,6 +170,9 @@ BROKEN = {
     "dripping body": Broken(Answer(how=How.DRIP_BODY), UNKNOWN, NO_ANSWER_IN_TIME),
     "endless refusal": Broken(Answer(500, how=How.ENDLESS_BODY), TEMPORARY, "HTTP 500"),
     "endless head": Broken(Answer(how=How.ENDLESS_HEADERS), UNKNOWN, UNREADABLE),
+    "too long a head": Broken(
+        raw(b"HTTP/1.1 200 OK\r\n" + b"X: %s\r\n" % (b"z" * 5000) * 20 + b"\r\n"), UNKNOWN, UNREADABLE
+    ),
     "endless body": Broken(Answer(how=How.ENDLESS_BODY), SENT, "HTTP 200"),
     "half a status": Broken(raw(b"HTTP/1.1 2"), UNKNOWN, NO_ANSWER),
     "half a head": Broken(raw(b"HTTP/1.1 200 OK\r\nContent-Le"), UNKNOWN, NO_ANSWER),
@@ -182,6 +185,9 @@ BROKEN = {
     "a chunk without a size": Broken(raw(good(b"x\r\n", b"Transfer-Encoding: chunked")), UNKNOWN, UNREADABLE),
     "no length": Broken(raw(good(b"ok", b"Content-Length: many")), UNKNOWN, UNREADABLE),
     "less than no length": Broken(raw(good(b"ok", b"Content-Length: -1")), UNKNOWN, UNREADABLE),
+    "another encoding": Broken(raw(good(b"ok", b"Transfer-Encoding: gzip")), UNKNOWN, UNREADABLE),
+    "no header": Broken(raw(good(b"o", b"Odd", b"Content-Length: 2")), UNKNOWN, UNREADABLE),
+    "no header, and a length": Broken(raw(good(b"ok", b"Content-Length: 2", b"Odd")), SENT, "HTTP 200"),
     "not compressed": Broken(
         raw(good(b"ok", b"Content-Encoding: gzip", b"Content-Length: 2")), UNKNOWN, UNREADABLE
     ),
@@ -221,8 +227,17 @@ def test_a_broken_answer_has_its_class(sink: HttpSink, kind: str) -> None:
     assert len(sink.received) == 2  # nothing was sent again
 
 
-def test_what_follows_an_answer_is_not_taken_for_the_next_one(sink: HttpSink) -> None:
-    sink.answer(Answer(body=b"ok" + good(), headers={"Content-Length": "2"}), Answer(500, b"down"))
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"ok", {"Content-Length": "2"}),
+        (b"2\r\nok\r\n0\r\n\r\n", {"Transfer-Encoding": "chunked"}),
+    ],
+)
+def test_what_follows_an_answer_is_not_taken_for_the_next_one(
+    sink: HttpSink, body: bytes, says: dict[str, str]
+) -> None:
+    sink.answer(Answer(body=body + good(), headers=says), Answer(500, b"down"))
     hook = channel(sink.url())
     assert [send(hook).outcome for _ in range(2)] == [SENT, TEMPORARY]
     assert [got.connection for got in sink.received] == [1, 2]

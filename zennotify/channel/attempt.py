@@ -5,16 +5,21 @@ egress.py (HTTP) and mail.py (SMTP) write into the current attempt what happened
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from zennotify.channel.dial import ForbiddenAddressError, ProxyError
 from zennotify.channel.outcome import Exchange, NoAnswer, Trouble
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class UnreadableError(Exception):
@@ -116,3 +121,24 @@ def send_all(made: Attempt, sock: socket.socket, data: bytes) -> None:
     while view:
         sock.settimeout(made.left())
         view = view[sock.send(view) :]
+
+
+class Incoming(io.RawIOBase):
+    """What comes over a socket, waited for no longer than there is time left, however slowly it drips.
+
+    A socket's own time-out begins anew with every byte.
+    """
+
+    def __init__(self, sock: socket.socket, left: Callable[[], float]) -> None:
+        super().__init__()
+        self._sock = sock
+        self._left = left
+
+    def readable(self) -> bool:
+        """Return True: it is read."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        """Wait for some bytes; return how many came, 0 at the end."""
+        self._sock.settimeout(self._left())
+        return self._sock.recv_into(buffer)

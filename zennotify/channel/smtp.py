@@ -17,16 +17,13 @@ import threading
 from contextlib import suppress
 from functools import cache
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from zennotify.channel import tls
-from zennotify.channel.attempt import Attempt, UnreadableError, current, send_all
+from zennotify.channel.attempt import Attempt, Incoming, UnreadableError, current, send_all
 from zennotify.channel.dial import dial
 from zennotify.channel.kept import Kept
 from zennotify.channel.outcome import MailAnswer, Stage
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 #: Servers close idle sessions after 5 minutes (RFC 5321), a few after one.
 _LONGEST_IDLE: Final = 30.0
@@ -284,8 +281,10 @@ class _Session(smtplib.SMTP):
 
     def getreply(self) -> tuple[int, bytes]:
         """Return the next reply; an endless one is none."""
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("the connection is closed")
         if self.file is None:  # at the beginning, and again after STARTTLS
-            self.file = io.BufferedReader(_Reader(self))
+            self.file = io.BufferedReader(Incoming(self.sock, self.left))
         lines: list[bytes] = []
         room = _LARGEST_REPLY
         while True:
@@ -336,27 +335,6 @@ class _Session(smtplib.SMTP):
         door, self._door = self._door, None
         if door is not None:
             door.has_changed(closed=1)
-
-
-class _Reader(io.RawIOBase):
-    """Reads what a session's server says, however slowly it drips within the attempt's time.
-
-    A socket's own time-out begins anew with every byte.
-    """
-
-    def __init__(self, session: _Session) -> None:
-        super().__init__()
-        self._session = session
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
-        sock = self._session.sock
-        if sock is None:
-            return 0
-        sock.settimeout(self._session.left())
-        return sock.recv_into(buffer)
 
 
 def _refused(code: int, words: bytes | str, verb: str = "") -> RefusedError:
