@@ -143,7 +143,7 @@ def test_a_wrong_token_pauses_the_channel_and_the_owners_hear_of_it(world: World
     assert "zennotify send desk test" in told
 
     one = delivery(daemon, "desk", is_tried)
-    assert (one["state"], one["due"] < one["paused_until"]) == ("pending", True)
+    assert (one["state"], one["due"] <= one["paused_until"]) == ("pending", True)
     assert "channel paused (blocked) until" in daemon.cli("deliveries").stdout
     assert "desk is paused since" in daemon.cli("deliveries", "show", one["id"][:8]).stdout
     status, page = daemon.admin("/readyz")
