@@ -116,6 +116,8 @@ class World:
     async def restart(self, *ways: Way, ops: str = "") -> Outbox:
         """Start another outbox on the same store, as a new process would."""
         await self.stop()
+        for _ in range(2):  # a process that ends lets the writer do what waits
+            await self.store.writer.call(nothing)
         outbox = self._make(*ways, ops=ops)
         await outbox.take_over()
         self._task = asyncio.create_task(outbox.run())

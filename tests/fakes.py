@@ -35,6 +35,13 @@ class FakeClock:
         """The moments that somebody sleeps until."""
         return list(self._sleepers.values())
 
+    def set_back(self, by: timedelta) -> None:
+        """Put the clock back, as a time server does; who sleeps until a moment looks at the clock again in time."""
+        self._now -= by
+        for alarm in self._sleepers:
+            alarm.set()
+        self._sleepers.clear()
+
     async def sleep_until(self, when: datetime | None, wake: asyncio.Event) -> None:
         if not wake.is_set() and (when is None or when > self._now):
             await self._until_either(wake, when)

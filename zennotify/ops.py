@@ -13,7 +13,7 @@ from itertools import count
 
 from zennotify.clock import Clock
 from zennotify.core.model import Form, Room
-from zennotify.core.once import Once, WindowKey, pass_once
+from zennotify.core.once import Once, Window, WindowKey, pass_once
 from zennotify.message import notice
 from zennotify.store import Rank, Writer
 from zennotify.store.number import delivery_id
@@ -31,6 +31,7 @@ class _Trouble:
     title: str
     text: str
     but_not_by: str
+    clears: str
     now: datetime
 
 
@@ -64,21 +65,25 @@ class Ops:
         #: The kinds that wait to be told: a flood of one kind must not fill the memory.
         self._waiting: set[str] = set()
 
-    def tell(self, kind: str, title: str, text: str, but_not_by: str = "") -> None:
+    def tell(self, kind: str, title: str, text: str, but_not_by: str = "", clears: str = "") -> None:
         """Tell a trouble; `kind` names it, so that it is not told again within the hour.
 
+        `clears`: the kind of a trouble that is over with this, so that it is told again when it comes back.
         Title and text are for people, and hold no guest's data.  A channel's own failure is not told by it.
         """
         if self._told and kind not in self._waiting:
             self._waiting.add(kind)
-            self._troubles.put(_Trouble(kind, title, text, but_not_by, self._clock.now()))
+            self._troubles.put(_Trouble(kind, title, text, but_not_by, clears, self._clock.now()))
 
     def _keep(self, transaction: Transaction, troubles: list[_Trouble]) -> list[None]:
-        keys = {trouble.kind: WindowKey(OPS, "once", trouble.kind) for trouble in troubles}
+        kinds = {kind for trouble in troubles for kind in (trouble.kind, trouble.clears)} - {""}
+        keys = {kind: WindowKey(OPS, "once", kind) for kind in kinds}
         windows = transaction.windows(keys.values())
         for trouble in troubles:
             key = keys[trouble.kind]
             passes, held, windows[key] = pass_once(_ONCE, windows.get(key), trouble.now)
+            if passes and trouble.clears:
+                windows[keys[trouble.clears]] = Window(until=trouble.now)
             if passes:
                 told = self._reached(trouble.but_not_by)
                 numbers = count(transaction.next_number(trouble.now))

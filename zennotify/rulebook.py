@@ -221,7 +221,7 @@ class Rulebook:
             compiled = self._set_of(claimed.rule_set)
             rule, template = compiled.rules.by_id[claimed.rule], compiled.messages[claimed.rule]
             if rule.stale is not None and rule.stale.is_over(known, extra["now"]):
-                if rule.stale.then is Then.DROP:
+                if rule.stale.then is Then.DROP and not claimed.is_by_hand:
                     return Withheld(Reason.STALE.value)
                 prefix = MARK
             names["rule"] = {"id": rule.id, "description": rule.description}

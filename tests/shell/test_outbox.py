@@ -86,6 +86,8 @@ async def test_a_send_without_an_end_is_unknown_and_does_not_keep_its_place(worl
     channel.open.clear()
     world.start(world.way("desk", channel, concurrency=1, timeout=0.05))
     await world.owe(1, 2)
+    await world.until_asleep(START + timedelta(seconds=5))  # as many failures as threads: it is paused
+    await world.clock.advance(timedelta(seconds=5))
     await world.until(lambda: len(channel.sent) == 2)
     await world.until(lambda: world.delivery(1).state == "pending")
     [attempt] = world.delivery(1).attempts

@@ -15,7 +15,7 @@ from zennotify.core.rate import Rate
 from zennotify.core.verdict import Fallback, OnUnknown
 from zennotify.outbox import Outbox
 from zennotify.store.number import delivery_id
-from zennotify.store.rows import Begun, Claimed, Withheld
+from zennotify.store.rows import Begun, Claimed, NewDelivery, Withheld
 from zennotify.store.transaction import Transaction
 
 SECOND = timedelta(seconds=1)
@@ -209,6 +209,75 @@ async def test_a_message_sent_by_hand_opens_a_paused_channel(world: World) -> No
     assert outbox.send_by_hand("desk", message, Label("test")) == SENT
     await world.until(lambda: states(world) == {"delivered": 1})
     assert texts(channel)[1] == "by hand"
+
+
+async def test_the_owners_read_last_what_is_true(world: World) -> None:
+    channel, mail = ScriptedChannel(world.clock, WRONG_TOKEN, SENT, WRONG_TOKEN), ScriptedChannel(world.clock)
+    world.start(world.way("desk", channel, concurrency=1), world.way("mail", mail), ops="mail")
+    await world.owe(1)
+    await world.until_asleep(START + MINUTE)
+    await world.clock.advance(MINUTE)
+    await world.until(lambda: len(mail.sent) == 2)
+    await world.owe(2)
+    await world.until(lambda: len(mail.sent) == 3)
+    told = ["is paused" if "cannot send" in text else "works" for text in texts(mail)]
+    assert told == ["is paused", "works", "is paused"]
+
+
+async def test_a_hook_that_refuses_is_not_reported_as_mended_by_a_retry(world: World) -> None:
+    channel, mail = ScriptedChannel(world.clock, REFUSED), ScriptedChannel(world.clock)
+    outbox = world.start(world.way("desk", channel, concurrency=1), world.way("mail", mail))
+    await world.owe(*range(30))
+    await world.until_asleep(START + MINUTE)
+    await outbox.try_now()
+    await world.until(lambda: states(world)["dead refused"] == 4)
+    await world.until_asleep(START + 5 * MINUTE)
+    await world.restart(world.way("desk", channel, concurrency=1), world.way("mail", mail), ops="mail")
+    await world.until(lambda: states(world)["dead refused"] == 5)
+    await world.until(lambda: len(mail.sent) == 2)
+    assert sum("is paused" in text or "cannot send" in text for text in texts(mail)) == 1
+    assert not any("sends again" in text for text in texts(mail))
+
+
+async def test_a_clock_that_was_hours_ahead_does_not_stop_a_channel_for_hours(world: World) -> None:
+    channel = ScriptedChannel(world.clock, BUSY, SENT)
+    world.start(world.way("desk", channel, concurrency=1))
+    await world.owe(1)
+    await world.until_asleep(START + 5 * SECOND)
+    world.clock.set_back(8 * HOUR)
+    now = world.clock.now()
+
+    def owe(transaction: Transaction) -> None:
+        transaction.add_deliveries([NewDelivery(1, "other", "desk", "", now, now)])
+
+    await world.store.writer.call(owe)
+    assert world.outbox is not None
+    world.outbox.wake({"desk"})
+    await world.until(lambda: states(world) == {"pending": 1, "delivered": 1})
+
+
+async def test_a_probe_that_hangs_is_followed_by_a_longer_pause(world: World) -> None:
+    channel = ScriptedChannel(world.clock, BUSY)
+    outbox = world.start(world.way("desk", channel, concurrency=1, timeout=0.05))
+    await world.owe(*range(5))
+    await world.until_asleep(START + 5 * SECOND)
+    channel.open.clear()
+    await world.clock.advance(5 * SECOND)
+    await world.until(lambda: outbox.pauses()["desk"].probes == 1)
+    await world.until_asleep(START + 20 * SECOND)
+    channel.open.set()
+    assert len(channel.sent) == 2
+
+
+async def test_a_paused_fallback_still_hears_of_it(world: World) -> None:
+    mail, sms = ScriptedChannel(world.clock, WRONG_TOKEN), ScriptedChannel(world.clock, BUSY)
+    way = world.way("mail", mail, concurrency=1, fallback=Fallback("sms", HOUR))
+    world.start(way, world.way("sms", sms, concurrency=1), ops="mail")
+    await world.owe(1, channel="sms")
+    await world.until_asleep(START + 5 * SECOND)
+    await world.owe(2, channel="mail")
+    await world.until_asleep(START + MINUTE)
+    await world.until(lambda: len(world.store.reader.deliveries(channel="sms")) == 2)
 
 
 # --- limited
@@ -446,8 +515,6 @@ async def test_who_is_told_anyway_is_not_told_twice(world: World) -> None:
 
 
 def keep_of(transaction: Transaction, place: int) -> None:
-    from zennotify.store.rows import NewDelivery
-
     transaction.add_deliveries([NewDelivery(place, "r", "mail", "", START, START)])
 
 
@@ -475,8 +542,6 @@ async def test_an_owners_message_does_not_fall_back_nor_keep_the_channel_busy(wo
     world.start(way, world.way("sms", sms))
 
     def owe(transaction: Transaction) -> None:
-        from zennotify.store.rows import NewDelivery
-
         transaction.add_deliveries(
             [NewDelivery(None, "(ops)", "mail", "", START, START, window="x", title="t", message="m")]
         )
@@ -486,11 +551,70 @@ async def test_an_owners_message_does_not_fall_back_nor_keep_the_channel_busy(wo
     world.outbox.wake({"mail"})
     await world.until_asleep(START + MINUTE)
     await world.clock.advance(MINUTE)
-    await world.until_asleep(world.clock.now() + MINUTE)
+    await world.until_asleep(
+        START + MINUTE + 10 * SECOND
+    )  # what may have waited too long is looked for in peace
     await world.until(lambda: states(world, "mail") == {"pending blocked": 1})
+    assert sms.sent == []
+
+
+async def test_who_has_nobody_to_fall_back_to_stays_where_it_is(world: World) -> None:
+    desk, mail = ScriptedChannel(world.clock, TOO_MANY), ScriptedChannel(world.clock, REFUSED)
+    world.start(world.way("desk", desk, concurrency=1, fallback=MAIL), world.way("mail", mail, concurrency=1))
+
+    def also_mail(transaction: Transaction) -> None:
+        keep(transaction, (1,), "desk")
+        keep_of(transaction, 1)
+
+    await world.store.writer.call(also_mail)
+    assert world.outbox is not None
+    world.outbox.wake({"desk", "mail"})
+    await world.until(lambda: states(world, "mail") == {"dead refused": 1})
+    await world.until_asleep(START + 10 * MINUTE)
+    await world.pass_time(10 * MINUTE, 5 * MINUTE)
+    await world.pass_time(5 * MINUTE, 10 * SECOND)
+    desk.answer(SENT)
+    await world.clock.advance(5 * MINUTE)
+    await world.until(lambda: states(world) == {"delivered": 1})
+
+
+async def test_a_bug_before_the_send_falls_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, mail = ScriptedChannel(world.clock), ScriptedChannel(world.clock)
+
+    def render(claimed: Claimed, form: Form, room: Room) -> Message:
+        if claimed.channel == "desk":
+            raise KeyError("Ann")
+        return Message(title="", body="text", form=form)
+
+    monkeypatch.setattr(world, "render", render)
+    world.start(world.way("desk", desk, fallback=MAIL), world.way("mail", mail))
+    await world.owe(1)
+    await world.until(lambda: states(world, "mail") == {"delivered": 1})
 
 
 # --- too old
+
+
+async def test_what_waits_in_a_pause_is_written_when_it_is_sent(world: World) -> None:
+    channel = ScriptedChannel(world.clock, WRONG_TOKEN)
+    written: list[str] = []
+    plain = world.render
+
+    def render(claimed: Claimed, form: Form, room: Room) -> Message:
+        written.append(claimed.id)
+        return plain(claimed, form, room)
+
+    world.render = render  # type: ignore[method-assign]
+    world.start(world.way("desk", channel, concurrency=2))
+    await world.owe(*range(20))
+    await world.until_asleep(START + MINUTE)
+    await world.until(lambda: states(world)["sending"] == 0)
+    begun = [one for one in world.store.reader.deliveries(state="pending") if one.message is not None]
+    assert len(begun) == len(channel.sent) <= 2, "only what was tried has its text"
+    channel.answer(SENT)
+    await world.clock.advance(MINUTE)
+    await world.until(lambda: states(world) == {"delivered": 20})
+    assert len(set(written)) == 20
 
 
 async def test_what_the_rule_does_not_want_any_more_is_cancelled_with_its_reason(

@@ -345,7 +345,7 @@ def test_what_waited_too_long_falls_back(store: Store) -> None:
         return store.write(overdue, "desk", "mail", NOW + before * hour, NOW + now * hour, most)
 
     assert late(0, 9, 10) == (0, NOW + hour)
-    assert late(3, 9, 2) == (2, NOW + 3 * hour)
+    assert late(3, 9, 2) == (2, None), "there may be more"
     assert late(3, 9, 2) == (1, NOW + 4 * hour)
     assert late(9, 4, 9) == (1, NOW + 5 * hour), "what is not due yet is not late"
     assert len(store.reader.deliveries(channel="desk", reason="fallback", state="cancelled")) == 4

@@ -37,25 +37,25 @@ def made(
 
 
 def test_sent_is_delivered() -> None:
-    assert made(Outcome.SENT, tries=2) == (DELIVERED, "", START, 3, False, False)
+    assert made(Outcome.SENT, tries=2)[:6] == (DELIVERED, "", START, 3, False, False)
 
 
 def test_temporary_is_due_again_after_the_next_wait() -> None:
-    assert made(Outcome.TEMPORARY) == (PENDING, "", START + 5 * SECOND, 1, False, False)
+    assert made(Outcome.TEMPORARY)[:6] == (PENDING, "", START + 5 * SECOND, 1, False, False)
     assert made(Outcome.TEMPORARY, tries=1).due == START + 30 * SECOND
 
 
 def test_the_last_try_is_the_last() -> None:
-    assert made(Outcome.TEMPORARY, tries=3) == (DEAD, "exhausted", START, 4, False, False)
+    assert made(Outcome.TEMPORARY, tries=3)[:6] == (DEAD, "exhausted", START, 4, False, False)
 
 
 def test_permanent_is_dead_at_once() -> None:
-    assert made(Outcome.PERMANENT) == (DEAD, "refused", START, 1, False, False)
+    assert made(Outcome.PERMANENT)[:6] == (DEAD, "refused", START, 1, False, False)
 
 
 @pytest.mark.parametrize("tries", [0, 3, 10])
 def test_what_stops_the_whole_channel_uses_up_no_try(tries: int) -> None:
-    assert made(Outcome.TEMPORARY, tries=tries, of_channel=True) == (
+    assert made(Outcome.TEMPORARY, tries=tries, of_channel=True)[:6] == (
         PENDING, "", START - SECOND, tries, False, False
     )  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_a_probe_that_is_blocked_uses_up_no_try_and_lets_another_message_try_nex
     found = verdict(
         policy, standing, Result(outcome=Outcome.BLOCKED), START, 1.0, paused_until=START + MINUTE
     )
-    assert found == (PENDING, "blocked", START + MINUTE, tries, False, False)
+    assert found[:6] == (PENDING, "blocked", START + MINUTE, tries, False, False)
 
 
 def test_a_message_that_stops_a_channel_which_works_does_so_a_few_times_only() -> None:
@@ -94,7 +94,7 @@ def test_a_wish_to_wait_is_honoured() -> None:
 def test_unknown_is_what_the_channel_says(
     on_unknown: OnUnknown, state: DeliveryState, reason: str, due: object
 ) -> None:
-    assert made(Outcome.UNKNOWN, on_unknown=on_unknown) == (state, reason, due, 1, True, False)
+    assert made(Outcome.UNKNOWN, on_unknown=on_unknown)[:6] == (state, reason, due, 1, True, False)
 
 
 def test_what_may_have_arrived_once_stays_so() -> None:
@@ -145,7 +145,7 @@ def test_what_belongs_to_no_event_does_not_fall_back() -> None:
     standing = Standing(0, START, START - HOUR, may_fall_back=False)
     policy = Policy(retry=RETRY, fallback=MAIL)
     found = verdict(policy, standing, Result(outcome=Outcome.TEMPORARY), START, 1.0)
-    assert found == (PENDING, "", START + 5 * SECOND, 1, False, False)
+    assert found[:6] == (PENDING, "", START + 5 * SECOND, 1, False, False)
 
 
 def test_a_number_of_tries_is_enough() -> None:

@@ -22,7 +22,7 @@ from enum import StrEnum
 from typing import Final
 
 from zennotify.core.model import Outcome, Result
-from zennotify.core.retry import wish
+from zennotify.core.retry import LONGEST_WISH, wish
 
 
 class Cause(StrEnum):
@@ -103,6 +103,8 @@ def heed(
             cause = Cause.BLOCKED
     if paused is not None and not is_probe:
         return replace(health, pause=_extended(paused, result, now))
+    if paused is not None and paused.cause is Cause.BLOCKED and refusals:
+        cause = Cause.BLOCKED  # refusals may be what it was paused for
     if result.outcome is Outcome.PERMANENT and cause is None:
         return Health(refusals=refusals)  # the channel works
     if cause is None and paused is None:
@@ -141,6 +143,11 @@ def _extended(pause: Pause, result: Result, now: datetime) -> Pause:
     return replace(pause, until=max(pause.until, until))
 
 
+def is_over(pause: Pause, now: datetime) -> bool:
+    """Whether the next probe may go; one that lies further ahead than any pause was made by a clock that was wrong."""
+    return not now < pause.until <= now + LONGEST_WISH
+
+
 def is_worth_telling(pause: Pause, now: datetime) -> bool:
     """Whether somebody has to hear of a pause by now."""
     return now - pause.since >= _TELL_AFTER[pause.cause]
@@ -148,4 +155,5 @@ def is_worth_telling(pause: Pause, now: datetime) -> bool:
 
 def resumed(pause: Pause, now: datetime) -> Pause:
     """Return a pause as it goes on after a restart: what was wrong may be mended, but a provider's wish holds."""
-    return pause if pause.cause is Cause.LIMITED else replace(pause, until=min(pause.until, now))
+    latest = now + LONGEST_WISH if pause.cause is Cause.LIMITED else now
+    return replace(pause, until=min(pause.until, latest))

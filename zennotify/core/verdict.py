@@ -25,6 +25,8 @@ from typing import Final, NamedTuple
 from zennotify.core.model import DeliveryState, Outcome, Result
 from zennotify.core.retry import next_due
 
+#: Before a message is tried again, at the earliest, that should have fallen back and could not.
+_NO_FALLBACK: Final = timedelta(minutes=1)
 #: A message may stop a channel that worked so often at least, however few tries it has.
 _LEAST_BLOCKED: Final = 5
 
@@ -88,6 +90,8 @@ class Verdict(NamedTuple):
     is_unsure: bool
     #: Whether the fallback is told instead.
     falls_back: bool = False
+    #: When it is due again if the fallback turns out to tell nobody; None: then it is dead all the same.
+    otherwise_due: datetime | None = None
 
 
 def verdict(
@@ -115,7 +119,13 @@ def verdict(
         return found._replace(falls_back=True)
     moment = standing.since + fallback.after
     if now >= moment or (fallback.tries is not None and found.tries >= fallback.tries):
-        return found._replace(state=DeliveryState.CANCELLED, reason="fallback", due=now, falls_back=True)
+        return found._replace(
+            state=DeliveryState.CANCELLED,
+            reason="fallback",
+            due=now,
+            falls_back=True,
+            otherwise_due=max(found.due, now + _NO_FALLBACK),
+        )
     return found._replace(due=min(found.due, moment))
 
 

@@ -15,6 +15,7 @@ recorded as unknown, and the channel's `on_unknown` says what becomes of the del
 
     outbox    all carriers, what they ask of the writer, and what returns the deliveries of the dead
       ->  carrier    one channel's deliveries          ->  gate    its pause and its rates
+      ->  lanes      what carriers ask of the writer
       ->  words      what the owners read of a dead message and a paused channel
     way       a channel and how hard it may be used
 """

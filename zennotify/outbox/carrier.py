@@ -17,12 +17,12 @@ from queue import Empty, SimpleQueue
 from zennotify.channel import ChannelProblem
 from zennotify.clock import Clock
 from zennotify.core.model import DeliveryState, Label, Message, Outcome, Result
-from zennotify.core.verdict import Verdict, verdict
+from zennotify.core.verdict import OnUnknown, Verdict, verdict
 from zennotify.errors import StoreUnavailable, place_of
 from zennotify.message import repeated
 from zennotify.outbox.gate import Gate
+from zennotify.outbox.lanes import Claim, Lanes, Overdue, Settling
 from zennotify.outbox.way import Render, Way
-from zennotify.store import Lane
 from zennotify.store.rows import Begun, Claimed, Settled, Withheld
 
 logger = logging.getLogger("zennotify.outbox")
@@ -38,46 +38,11 @@ _LEASE_MARGIN = timedelta(seconds=30)
 _AHEAD = 4
 #: Attempts that are begun together, for each thread: one commit for several costs a fraction of one each.
 _BEGUN_AHEAD = 2
-#: Before what waits is looked through again, where something does that cannot fall back.
-_OVERDUE_PAUSE = timedelta(minutes=1)
-#: Deliveries that fall back in one transaction.
-_MOST_FALLING = 200
+#: Before what waits is looked through again for what has waited too long.
+_OVERDUE_PAUSE = timedelta(seconds=10)
 _NOT_SENT = Result(outcome=Outcome.TEMPORARY, detail="not sent")
 #: Before the next claim while the store is unavailable.
 STORE_PAUSE = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A carrier asks for what is due."""
-
-    channel: str
-    most: int
-    now: datetime
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Overdue:
-    """A carrier that may not send asks that what has waited too long falls back."""
-
-    channel: str
-    #: The fallback.
-    to: str
-    #: What has been due since then, or longer, falls back.
-    before: datetime
-    now: datetime
-    most: int = _MOST_FALLING
-
-
-@dataclass(frozen=True, slots=True)
-class Lanes:
-    """What carriers ask of the writer."""
-
-    claims: Lane[Claim, tuple[list[Claimed], datetime | None]]
-    overdue: Lane[Overdue, tuple[int, datetime | None]]
-    begins: Lane[Begun, bool]
-    settles: Lane[Settling, None]
 
 
 class _Phase(Enum):
@@ -104,16 +69,6 @@ class _Attempt:
     deadline: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Settling:
-    """An outcome on its way into the store."""
-
-    claimed: Claimed
-    settled: Settled
-    #: False for a delivery that is given back without a try.
-    is_attempt: bool = True
-
-
 class Carrier:
     """Carries one channel's deliveries."""
 
@@ -136,10 +91,16 @@ class Carrier:
         self.wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._stopping = False
+        #: What a claim under way may bring.
+        self._claiming = 0
         #: Before this moment nothing can have waited too long.
         self._overdue_at: datetime | None = None
         #: When so few are open, more are claimed.
         self._refill = way.concurrency * _AHEAD // 2
+        #: What is begun and not sent when zennotify dies may have arrived, for all that anybody knows: where such a
+        #: message is not just sent again, none is begun before its time.
+        is_resent = way.policy.on_unknown is OnUnknown.RESEND
+        self._most_begun = way.concurrency * _BEGUN_AHEAD if is_resent else 1
         self._patience = (_PATIENCE * way.timeout).total_seconds()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._overdue: asyncio.TimerHandle | None = None
@@ -194,13 +155,16 @@ class Carrier:
             return await self._wait(leave.again, now)
         room = room if leave.most is None else min(room, leave.most)
         until = now + _LEASE_PATIENCE * _PATIENCE * self._way.timeout + _LEASE_MARGIN
+        self._claiming = room
         try:
             claimed, due = await self._lanes.claims.ask(Claim(self._way.name, room, now, until))
         except StoreUnavailable:
+            self._claiming = 0
             return now + STORE_PAUSE
         attempts = [_Attempt(delivery, until, leave.is_probe) for delivery in claimed]
         with self._lock:
             self._open.update(attempts)
+            self._claiming = 0
         for attempt in attempts:
             self._claimed.put(attempt)
         self._give_back_if_stopping()  # it may have been asked to while it waited for the claim
@@ -209,8 +173,13 @@ class Carrier:
     async def _wait(self, again: datetime | None, now: datetime) -> datetime | None:
         """Let fall back what may not be sent and has waited too long; return when to look again."""
         fallback = self._way.policy.fallback
-        if fallback is None or (self._overdue_at is not None and now < self._overdue_at):
-            return _earlier(again, self._overdue_at)
+        if fallback is None:
+            return again
+        at = self._overdue_at
+        if at is not None and now < at <= now + max(
+            fallback.after, _OVERDUE_PAUSE
+        ):  # else the clock was wrong
+            return _earlier(again, at)
         overdue = Overdue(self._way.name, fallback.channel, now - fallback.after, now)
         try:
             fell, since = await self._lanes.overdue.ask(overdue)
@@ -218,16 +187,15 @@ class Carrier:
             return now + STORE_PAUSE
         if fell == overdue.most:
             return now
-        # What is owed from now on cannot be overdue before that either.  What belongs to no event never falls back.
-        self._overdue_at = (since or now) + fallback.after
-        if self._overdue_at <= now:
-            self._overdue_at = now + _OVERDUE_PAUSE
+        # What is owed from now on cannot be overdue before that either.  Each look reads all that waits.
+        self._overdue_at = max((since or now) + fallback.after, now + _OVERDUE_PAUSE)
         return _earlier(again, self._overdue_at)
 
     def _unsent(self) -> int:
         """Return how many are claimed that no thread has sent yet."""
         with self._lock:
-            return sum(attempt.phase is _Phase.WAITING for attempt in self._open)
+            waiting = sum(attempt.phase is _Phase.WAITING for attempt in self._open)
+            return waiting + self._claiming
 
     def _give_back_if_stopping(self) -> None:
         """Give back what no thread has taken up yet."""
@@ -255,9 +223,7 @@ class Carrier:
             if self._stopping or is_late or not self._may_send(attempt):
                 self._give_back(attempt)
                 continue
-            result = self._send(attempt.claimed, message)
-            self._heed(result, is_probe=attempt.is_probe)
-            self._settle(attempt, result)
+            self._settle(attempt, self._send(attempt.claimed, message))
 
     def _next(self) -> tuple[_Attempt, Message] | None:
         """Return an attempt that is kept, or None at the end.  Who finds none begins some, for all threads."""
@@ -276,7 +242,7 @@ class Carrier:
         attempt = self._claimed.get()
         while attempt is not None:
             taken.append(attempt)
-            if len(taken) >= self._way.concurrency * _BEGUN_AHEAD:
+            if len(taken) >= self._most_begun:
                 return taken
             try:
                 attempt = self._claimed.get_nowait()
@@ -290,7 +256,7 @@ class Carrier:
         """Render and keep the attempts; return those whose lease is still ours."""
         written: list[tuple[_Attempt, Begun]] = []
         for attempt in attempts:
-            if self._stopping:
+            if self._stopping or (self.gate.pause is not None and not attempt.is_probe):
                 self._give_back(attempt)
                 continue
             try:
@@ -370,12 +336,11 @@ class Carrier:
     def send_by_hand(self, message: Message, label: Label, recipient: str) -> Result:
         """Send one message that is no delivery, now; it counts, and tells whether a paused channel works again."""
         now = self._clock.now()
-        free = self.gate.used_up_until(now, self._unsent())
+        free = self.gate.pass_by_hand(now, self._unsent())
         if free is not None:
             wait = max((free - now).total_seconds(), 1)
             detail = f"not sent: the rate of this channel is used up for another {wait:.0f} s"
             return Result(outcome=Outcome.TEMPORARY, detail=detail)
-        self.gate.may_pass(now, is_probe=True)
         channel = self._way.channel if self._way.towards is None else self._way.towards(recipient)
         result = channel.send(message, label)
         self._heed(result, is_probe=True)
@@ -386,8 +351,8 @@ class Carrier:
     def _settle(self, attempt: _Attempt, result: Result) -> None:
         """Keep the outcome, unless the attempt was given up meanwhile."""
         if self._end(attempt):
-            now = self._clock.now()
-            pause = self.gate.pause
+            self._heed(result, is_probe=attempt.is_probe)
+            now, pause = self._clock.now(), self.gate.pause
             made = verdict(
                 self._way.policy,
                 attempt.claimed.standing,
@@ -402,8 +367,10 @@ class Carrier:
     def _fail(self, attempt: _Attempt, detail: str) -> None:
         logger.error("delivery=%s could not be begun: %s", attempt.claimed.id, detail)
         if self._end(attempt):
-            now, tries = self._clock.now(), attempt.claimed.standing.tries
-            dead = Verdict(DeliveryState.DEAD, f"failed: {detail}", now, tries, is_unsure=False)
+            now, standing = self._clock.now(), attempt.claimed.standing
+            falls_back = self._way.policy.fallback is not None and standing.may_fall_back
+            reason = f"failed: {detail}"
+            dead = Verdict(DeliveryState.DEAD, reason, now, standing.tries, standing.is_unsure, falls_back)
             self._keep(attempt, now, Result(outcome=Outcome.PERMANENT, detail=detail), dead)
 
     def _withhold(self, attempt: _Attempt, withheld: Withheld) -> None:
@@ -450,6 +417,8 @@ class Carrier:
             detail=result.detail,
             verdict=made,
             fallback=self._way.fallback if made.falls_back else "",
+            # What never left is written anew: names may arrive meanwhile, and it may become too old.
+            is_unwritten=not is_attempt and claimed.message is None,
         )
         self._lanes.settles.put(Settling(claimed, settled, is_attempt))
         with self._lock:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from zennotify.core.model import Outcome, Result
-from zennotify.core.pause import Health, Pause, heed, is_worth_telling, resumed
+from zennotify.core.pause import Health, Pause, heed, is_over, is_worth_telling, resumed
 from zennotify.core.rate import Budget, Rate
 from zennotify.store.rows import ChannelState
 
@@ -77,7 +77,6 @@ class Gate:
             self._budget.load(state.spent)
         if state.pause is not None:
             self._health = Health(pause=resumed(state.pause, now))
-            self._is_told = is_worth_telling(state.pause, now)
 
     @property
     def pause(self) -> Pause | None:
@@ -99,7 +98,7 @@ class Gate:
                     return Leave(0, again=None if unsent else self._budget.next_free(now))
             if pause is None:
                 return Leave(most)
-            if now < pause.until:
+            if not is_over(pause, now):
                 return Leave(0, again=pause.until)
             return Leave(0 if in_hand else 1, is_probe=True)
 
@@ -112,12 +111,15 @@ class Gate:
                 self._budget.spend(now)
             return True
 
-    def used_up_until(self, now: datetime, unsent: int) -> datetime | None:
-        """Return when a message that is sent by hand may go, where the rates are used up now."""
+    def pass_by_hand(self, now: datetime, unsent: int) -> datetime | None:
+        """Count a message that is sent by hand; where the rates are used up, return when one may go instead."""
         with self._lock:
-            if self._budget is None or self._budget.free(now) > unsent:
+            if self._budget is None:
                 return None
-            return self._budget.next_free(now)
+            if self._budget.free(now) <= unsent:
+                return self._budget.next_free(now)
+            self._budget.spend(now)
+            return None
 
     def spent(self, now: datetime, unsent: int) -> str | None:
         """Return what is to be kept when this much is about to be sent; None where there are no rates."""
@@ -154,7 +156,7 @@ class Gate:
         with self._lock:
             before = self._health.pause
             if before is not None:
-                self._health = Health(pause=resumed(before, now))
+                self._health = replace(self._health, pause=resumed(before, now))
 
     def _say(self, change: Change, now: datetime) -> None:
         pause, before = change.pause, change.before

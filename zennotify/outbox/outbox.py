@@ -19,8 +19,9 @@ from zennotify.core.verdict import Verdict, verdict
 from zennotify.errors import StoreUnavailable
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
-from zennotify.outbox.carrier import STORE_PAUSE, Carrier, Claim, Lanes, Overdue, Settling
+from zennotify.outbox.carrier import STORE_PAUSE, Carrier
 from zennotify.outbox.gate import Change
+from zennotify.outbox.lanes import Claim, Lanes, Overdue, Settling
 from zennotify.outbox.way import Render, Way
 from zennotify.outbox.words import of_crash, of_death, of_pause, of_recovery
 from zennotify.store import Rank, Writer
@@ -120,11 +121,13 @@ class Outbox:
 
     def reaching(self, channel: str, but_not_by: str) -> str | None:
         """Return the channel that reaches whom this one would: itself or, while it cannot, its fallback."""
-        name = channel
+        name, paused = channel, None
         while name == but_not_by or self._carriers[name].gate.pause is not None:
+            if name != but_not_by:
+                paused = paused or name
             name = self._ways[name].fallback
-            if not name:  # one that is paused is better than none
-                return None if channel == but_not_by else channel
+            if not name:
+                return paused  # is better than none
         return name
 
     def wake(self, channels: set[str]) -> None:
@@ -175,10 +178,11 @@ class Outbox:
             self._has_no_leases = False
             self._loop.call_soon_threadsafe(self._lease_taken.set)
 
-    def _settled(self, settlings: list[Settling], _answers: Sequence[None]) -> None:
+    def _settled(self, settlings: list[Settling], fell_back: Sequence[bool]) -> None:
         attempts = [settling for settling in settlings if settling.is_attempt]
-        for settling in attempts:
-            self._count(settling.claimed, settling.settled)
+        for settling, fell in zip(settlings, fell_back, strict=True):
+            if settling.is_attempt:
+                self._count(settling.claimed, settling.settled, fell)
         log.lines(logger, (_line(settling) for settling in attempts))
         again = {one.claimed.channel for one in settlings if _state(one) is DeliveryState.PENDING}
         again |= {one.settled.fallback for one in settlings if one.settled.fallback}
@@ -192,7 +196,7 @@ class Outbox:
         for settling in settlings:
             self._settles.put(settling)
 
-    def _count(self, claimed: Claimed, settled: Settled) -> None:
+    def _count(self, claimed: Claimed, settled: Settled, fell: bool) -> None:
         self._metrics.deliveries.labels(claimed.channel, settled.outcome.value).inc()
         state = settled.verdict.state
         if state is DeliveryState.DELIVERED and claimed.event is not None and settled.finished is not None:
@@ -202,7 +206,7 @@ class Outbox:
             reason = settled.verdict.reason
             logger.warning("delivery=%s channel=%s state=dead reason=%s", claimed.id, claimed.channel, reason)
             if self._ops is not None:
-                self._ops.tell(*of_death(claimed, settled), but_not_by=claimed.channel)
+                self._ops.tell(*of_death(claimed, settled, fell), but_not_by=claimed.channel)
 
     def _fell_back(self, asked: list[Overdue], found: Sequence[tuple[int, datetime | None]]) -> None:
         for overdue, (fell, _) in zip(asked, found, strict=True):
@@ -218,8 +222,11 @@ class Outbox:
 
     def _tell(self, channel: str, pause: Pause, is_over: bool) -> None:
         if self._ops is not None:
-            trouble = (of_recovery if is_over else of_pause)(channel, pause, self._clock.now())
-            self._ops.tell(*trouble, but_not_by="" if is_over else channel)
+            way, now = self._ways[channel], self._clock.now()
+            if is_over:
+                self._ops.tell(*of_recovery(channel, pause, now), clears=f"paused {channel}")
+            else:
+                self._ops.tell(*of_pause(way, pause, now), but_not_by=channel)
 
     def _not_saved(self, _changes: list[Change], error: Exception) -> None:
         """Forget it: the next change is kept, and a restart tries the channel anyway."""
@@ -300,6 +307,7 @@ def _nothing(_transaction: Transaction) -> None:
     """Stand behind what waits."""
 
 
-def _settle(transaction: Transaction, settlings: list[Settling]) -> list[None]:
-    transaction.settle([settling.settled for settling in settlings])
-    return [None] * len(settlings)
+def _settle(transaction: Transaction, settlings: list[Settling]) -> list[bool]:
+    """Keep the outcomes; say of each whether a fallback tells the message."""
+    fell = transaction.settle([settling.settled for settling in settlings])
+    return [settling.settled.delivery in fell for settling in settlings]

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from zennotify.core.pause import Cause, Pause
+from zennotify.outbox.way import Way
 from zennotify.store.rows import Claimed, Settled
 
 _WHY: Final = {
@@ -26,8 +27,8 @@ class Trouble(NamedTuple):
     text: str
 
 
-def of_death(claimed: Claimed, settled: Settled) -> Trouble:
-    """Say that a message is dead."""
+def of_death(claimed: Claimed, settled: Settled, fell_back: bool) -> Trouble:
+    """Say that a message is dead, and whether the fallback tells it."""
     short = claimed.id[:8]
     reason = settled.verdict.reason
     if reason == "maybe_sent":
@@ -36,7 +37,7 @@ def of_death(claimed: Claimed, settled: Settled) -> Trouble:
     else:
         became = f"is dead ({reason})"
         again = f"To try again: zennotify deliveries retry {short}"
-    instead = f"  {settled.fallback} is told instead." if settled.fallback else ""
+    instead = f"  {settled.fallback} is told instead." if fell_back else ""
     return Trouble(
         f"dead {claimed.channel}",
         f"channel {claimed.channel} could not deliver a message",
@@ -56,15 +57,19 @@ def of_crash(channel: str, count: int) -> Trouble:
     )
 
 
-def of_pause(channel: str, pause: Pause, now: datetime) -> Trouble:
+def of_pause(way: Way, pause: Pause, now: datetime) -> Trouble:
     """Say that a channel is paused."""
+    channel, fallback = way.name, way.policy.fallback
+    waits = "What is for it waits"
+    if fallback is not None:
+        waits += f", and goes to {fallback.channel} after {spoken(fallback.after)}"
+    by_hand = f"zennotify send {channel} test" + (" --to ADDRESS" if way.towards is not None else "")
     lasts = f" for {spoken(now - pause.since)}" if now - pause.since >= timedelta(seconds=1) else ""
     return Trouble(
         f"paused {channel}",
         f"channel {channel} is paused",
         f"Channel {channel} cannot send{lasts}: {pause.detail}\n\n{_WHY[pause.cause]}\n\n"
-        f"Its messages wait, none is lost; it is tried again in {spoken(pause.until - now)}.  "
-        f"To try at once: zennotify send {channel} test",
+        f"{waits}; it is tried again in {spoken(pause.until - now)}.  To try at once: {by_hand}",
     )
 
 

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, delete, select, update
 
 from zennotify.core.model import DeliveryState
 from zennotify.core.pause import Cause, Pause
-from zennotify.core.verdict import Standing
-from zennotify.store import statements as sql
+from zennotify.core.verdict import Standing, Verdict
+from zennotify.store import delivery_statements as sql
 from zennotify.store.number import delivery_id, delivery_number
 from zennotify.store.rows import (
     Begun,
@@ -35,10 +35,13 @@ from zennotify.store.schema import (
     from_micros,
     to_micros,
 )
+from zennotify.store.statements import EVENTS
 
 _MICROSECONDS = 1_000_000
 #: A delivery that is new: it has not been tried, and nothing of it may have arrived.
 _UNTRIED: Final = (0, 0)
+#: The reason of a delivery that waits because somebody wants it to be sent.
+_BY_HAND: Final = "by_hand"
 
 
 class Delivering:
@@ -101,7 +104,7 @@ class Delivering:
         if not rows:
             return []
         places = json.dumps([row.event for row in rows if row.event is not None])
-        kept = {row.seq: kept_event(row) for row in sql.EVENTS.all(self._connection, places)}
+        kept = {row.seq: kept_event(row) for row in EVENTS.all(self._connection, places)}
         others = self._channels_of([row.instead_of for row in rows if row.instead_of is not None])
         return [
             Claimed(
@@ -115,6 +118,7 @@ class Delivering:
                 recipient=row.recipient,
                 standing=_standing(row),
                 instead_of=others.get(row.instead_of, ""),
+                is_by_hand=row.reason == _BY_HAND,
                 lease=lease,
                 title=row.title,
                 message=row.message,
@@ -148,8 +152,11 @@ class Delivering:
         sql.SAVE_SPENT.many(self._connection, list(spent.items()))
         return held
 
-    def settle(self, settled: Sequence[Settled]) -> None:
-        """Keep what attempts came to; a delivery whose lease is not ours any more is left to its new holder."""
+    def settle(self, settled: Sequence[Settled]) -> set[str]:
+        """Keep what attempts came to; a delivery whose lease is not ours any more is left to its new holder.
+
+        Returns those that are told by a fallback.
+        """
         numbers = [delivery_number(item.delivery) for item in settled]
         sql.FINISH_ATTEMPT.many(
             self._connection,
@@ -161,35 +168,49 @@ class Delivering:
         falling = {
             number: item for number, item in zip(numbers, settled, strict=True) if item.verdict.falls_back
         }
-        if falling:  # while the leases are still there to be compared
-            self._fall_back_settled(falling)
+        # While the leases are still there to be compared.
+        fell = self._fall_back_settled(falling) if falling else set()
+        sql.FORGET_TEXT.many(
+            self._connection,
+            [
+                (number, item.lease)
+                for number, item in zip(numbers, settled, strict=True)
+                if item.is_unwritten
+            ],
+        )
+        verdicts = [
+            item.verdict if number in fell else _without_fallback(item.verdict)
+            for number, item in zip(numbers, settled, strict=True)
+        ]
         sql.SETTLE.many(
             self._connection,
             [
                 (
-                    item.verdict.state.value,
-                    item.verdict.reason,
-                    to_micros(item.verdict.due),
-                    item.verdict.tries,
-                    int(item.verdict.is_unsure),
+                    made.state.value,
+                    made.reason,
+                    to_micros(made.due),
+                    made.tries,
+                    int(made.is_unsure),
                     number,
                     item.lease,
                 )
-                for number, item in zip(numbers, settled, strict=True)
+                for number, item, made in zip(numbers, settled, verdicts, strict=True)
             ],
         )
+        return {delivery_id(number) for number in fell}
 
     # --- fallbacks ----------------------------------------------------------------------------------------
 
-    def _fall_back_settled(self, falling: Mapping[int, Settled]) -> None:
-        rows = sql.FALLING.all(self._connection, json.dumps(list(falling)))
-        for row in rows:
+    def _fall_back_settled(self, falling: Mapping[int, Settled]) -> set[int]:
+        fell: set[int] = set()
+        for row in sql.FALLING.all(self._connection, json.dumps(list(falling))):
             item = falling[row.seq]
             if row.lease == item.lease:
-                self._fall_back([row], item.fallback, item.verdict.due)
+                fell |= self._fall_back([row], item.fallback, item.verdict.due)
+        return fell
 
-    def _fall_back(self, rows: Sequence[Any], to: str, now: datetime) -> None:
-        """Owe to another channel what these rows owed to theirs."""
+    def _fall_back(self, rows: Sequence[Any], to: str, now: datetime) -> set[int]:
+        """Owe to another channel what these rows owed to theirs; return those that it tells, or told already."""
         at = to_micros(now)
         sql.ADD_FALLBACK.many(
             self._connection,
@@ -218,21 +239,27 @@ class Delivering:
                 for number, row in enumerate(rows, self.next_number(now))
             ],
         )
+        told = sql.TOLD_BY.all(self._connection, json.dumps([row.event for row in rows]), to)
+        duties = {(one.event, one.rule, one.step) for one in told}
+        return {row.seq for row in rows if (row.event, row.rule, row.step) in duties}
 
     def fall_back_overdue(
         self, channel: str, to: str, before: datetime, now: datetime, most: int
     ) -> tuple[int, datetime | None]:
         """Cancel what is pending for a channel since `before`, and owe it to another one.
 
-        Returns how many fell back, and when the first of the others was, or will be, due first.
+        Returns how many there were, and when the first of the others was, or will be, due first; None where that was
+        not looked for, because there may be more.
         """
         found = sql.OVERDUE.all(self._connection, channel, to_micros(now), to_micros(before), most)
         numbers = json.dumps([row.seq for row in found])
         rows = sql.FALLING.all(self._connection, numbers) if found else ()
-        self._fall_back(rows, to, now)
-        sql.CANCEL_FALLEN.many(self._connection, [(to_micros(now), row.seq) for row in rows])
+        fell = self._fall_back(rows, to, now) if rows else set()
+        sql.CANCEL_FALLEN.many(self._connection, [(to_micros(now), number) for number in fell])
+        if len(fell) == most:
+            return most, None
         [(since,)] = sql.FIRST_DUE.all(self._connection, channel)
-        return len(rows), None if since is None else from_micros(since)
+        return len(fell), None if since is None else from_micros(since)
 
     # --- what a dead process held -------------------------------------------------------------------------
 
@@ -285,7 +312,7 @@ class Delivering:
             states,
             {
                 "state": DeliveryState.PENDING.value,
-                "reason": "",
+                "reason": _BY_HAND,
                 "due": to_micros(now),
                 "since": to_micros(now),
                 "tries": 0,
@@ -345,6 +372,13 @@ def pause_of(row: Any) -> Pause | None:
         return None
     since, until = from_micros(row.since), from_micros(row.until)
     return Pause(cause=Cause(row.cause), since=since, until=until, probes=row.probes, detail=row.detail)
+
+
+def _without_fallback(made: Verdict) -> Verdict:
+    """Return what becomes of a delivery that no fallback tells."""
+    if made.otherwise_due is None:
+        return made
+    return made._replace(state=DeliveryState.PENDING, reason="", due=made.otherwise_due)
 
 
 def _standing(row: Any) -> Standing:

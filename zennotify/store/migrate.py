@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
 from sqlalchemy import Engine, inspect, text
 
+from zennotify import systemd
 from zennotify.errors import StoreError
 from zennotify.store.schema import metadata
 
 #: The newest revision in migrations/versions; a test holds it against the folder.
 HEAD = "0002"
+#: So much time systemd gives a start for the migrations.
+_LONGEST: Final = timedelta(minutes=10)
 
 
 def migrate(engine: Engine) -> None:
@@ -42,7 +48,8 @@ def _create(engine: Engine) -> None:
 
 
 def upgrade(engine: Engine) -> None:
-    """Run the migrations that are missing."""
+    """Run the migrations that are missing; on a large store they may take a while."""
+    systemd.extend(_LONGEST)
     from alembic import command
     from alembic.config import Config
 

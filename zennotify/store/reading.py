@@ -19,6 +19,8 @@ from zennotify.core.pause import Pause
 from zennotify.store.delivering import pause_of
 from zennotify.store.engine import translated_errors
 from zennotify.store.number import delivery_id, numbers_of
+from zennotify.store.prepared import is_in
+from zennotify.store.prepared import numbers as listed_numbers
 from zennotify.store.rows import KeptEvent
 from zennotify.store.schema import (
     PENDING,
@@ -35,8 +37,7 @@ from zennotify.store.schema import (
     undecided,
     windows,
 )
-from zennotify.store.statements import FACTS, is_in
-from zennotify.store.statements import numbers as listed_numbers
+from zennotify.store.statements import FACTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

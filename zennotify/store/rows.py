@@ -106,6 +106,8 @@ class Claimed:
     standing: Standing
     #: The channel that this one is the fallback of; empty where it is none.
     instead_of: str
+    #: Whether somebody wants it to be sent, however old it is.
+    is_by_hand: bool
     lease: str
     #: The text of an earlier try, which is sent again as it was.
     title: str | None
@@ -161,6 +163,8 @@ class Settled:
     verdict: Verdict
     #: The channel that is told instead, where the verdict says so.
     fallback: str = ""
+    #: Whether the text that was kept for it is forgotten.
+    is_unwritten: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,12 @@ def upgrade() -> None:
     for name, kind in (("since", sa.BigInteger()), ("tries", sa.Integer()), ("unsure", sa.Integer())):
         op.add_column("deliveries", sa.Column(name, kind, nullable=False, server_default="0"))
     op.add_column("deliveries", sa.Column("instead_of", sa.BigInteger(), nullable=True))
-    op.execute("UPDATE deliveries SET since = created, tries = attempts")
+    # Of what is over nobody asks, and a large store has millions.  An attempt that is under way is no try yet.
+    op.execute(
+        "UPDATE deliveries SET since = created,"
+        " tries = CASE WHEN state = 'sending' AND attempts > 0 THEN attempts - 1 ELSE attempts END"
+        " WHERE state IN ('pending', 'sending')"
+    )
     op.drop_index("deliveries_pending", "deliveries")
     op.create_index(
         "deliveries_pending",
