@@ -106,7 +106,7 @@ async def test_a_wrong_token_pauses_the_channel_longer_and_longer_and_loses_noth
     await world.until(lambda: len(mail.sent) == 2)
     told, ended = texts(mail)
     assert "Channel desk cannot send: HTTP 401" in told
-    assert "tried again in 60 s" in told
+    assert "in 60 s one message tries again" in told
     assert "Channel desk sends again; it was paused for 3 h." in ended
 
 

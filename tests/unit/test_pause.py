@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from tests.fakes import START
 from zennotify.core.model import Outcome, Result
-from zennotify.core.pause import Cause, Health, Pause, heed, is_worth_telling, resumed
+from zennotify.core.pause import Cause, Health, Pause, hastened, heed, is_over, is_worth_telling, resumed
 
 SECOND = timedelta(seconds=1)
 SENT = Result(outcome=Outcome.SENT)
@@ -169,3 +170,33 @@ def test_a_pause_that_is_over_stays_over_after_a_restart() -> None:
     early: datetime = START - 60 * SECOND
     pause = Pause(cause=Cause.FAILING, since=early, until=early)
     assert resumed(pause, START).until == early
+
+
+def test_who_tries_by_hand_makes_no_pause_longer_and_may_end_it() -> None:
+    paused = after(WRONG_TOKEN)
+    tried = heed(paused, WRONG_TOKEN, START, fraction=1.0, threads=4, is_probe=True, is_by_hand=True)
+    assert pause_of(tried) == pause_of(paused)
+    assert heed(paused, SENT, START, fraction=1.0, threads=4, is_probe=True, is_by_hand=True) == Health()
+    begun = heed(Health(), WRONG_TOKEN, START, fraction=1.0, threads=4, is_probe=True, is_by_hand=True)
+    assert pause_of(begun).until == START + 60 * SECOND
+
+
+def test_a_probe_that_somebody_asked_for_makes_the_next_pause_no_longer() -> None:
+    second = probed(after(WRONG_TOKEN), WRONG_TOKEN)
+    assert pause_of(second).until == START + 6 * 60 * SECOND
+    asked = replace(second, pause=hastened(pause_of(second), START + 120 * SECOND))
+    failed = heed(asked, WRONG_TOKEN, START + 120 * SECOND, fraction=1.0, threads=4, is_probe=True)
+    assert pause_of(failed).until == START + 120 * SECOND + 300 * SECOND
+
+
+def test_a_pause_knows_whether_messages_were_refused() -> None:
+    assert pause_of(after(*(REFUSED,) * 4)).has_refused
+    assert not pause_of(after(WRONG_TOKEN)).has_refused
+
+
+@pytest.mark.parametrize(
+    ("ahead", "over"), [(-1, True), (0, True), (1, False), (3600, False), (3601, True), (8 * 3600, True)]
+)
+def test_a_pause_that_lies_too_far_ahead_was_made_by_a_clock_that_was_wrong(ahead: int, over: bool) -> None:
+    pause = Pause(cause=Cause.FAILING, since=START, until=START + ahead * SECOND)
+    assert is_over(pause, START) is over

@@ -46,6 +46,8 @@ class Pause:
     probes: int = 0
     #: What the provider said, for the operator.
     detail: str = ""
+    #: Whether messages were refused, and are dead, before it began.
+    has_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +84,14 @@ def heed(
     fraction: float,
     threads: int,
     is_probe: bool,
+    is_by_hand: bool = False,
     refusals_count: bool = True,
 ) -> Health:
     """Return how a channel fares after one more result.
 
     `fraction` (0 to 1) is the jitter; a channel fails when `threads` sends in a row do.  Only a probe, which began
     after the pause, ends a pause or makes it longer: what was under way when it began says nothing new.
+    Who tries by hand (`is_by_hand`) may end a pause, and makes none longer.
     `refusals_count`: whether refusals may be the channel's fault, as they are not where each recipient is another.
     """
     paused = health.pause
@@ -111,12 +115,36 @@ def heed(
         return Health(failures=failures)
     # A probe that fails in whatever way makes the pause longer.
     cause = cause or (paused.cause if paused is not None else Cause.FAILING)
-    began = now if paused is None else paused.since
-    probes = 0 if paused is None else paused.probes + 1
-    pause = Pause(cause=cause, since=began, until=now, probes=probes, detail=result.detail)
     return Health(
-        pause=replace(pause, until=now + _wait(pause, result, fraction)), failures=failures, refusals=refusals
+        pause=_next(paused, cause, result, now, fraction, refusals > 0, is_by_hand=is_by_hand),
+        failures=failures,
+        refusals=refusals,
     )
+
+
+def _next(
+    paused: Pause | None,
+    cause: Cause,
+    result: Result,
+    now: datetime,
+    fraction: float,
+    has_refused: bool,
+    *,
+    is_by_hand: bool,
+) -> Pause:
+    """Return the first pause, or the next one."""
+    if paused is not None and is_by_hand:
+        until = max(paused.until, now + wish(result))
+        return replace(paused, cause=cause, until=until, detail=result.detail)
+    pause = Pause(
+        cause=cause,
+        since=now if paused is None else paused.since,
+        until=now,
+        probes=0 if paused is None else paused.probes + 1,
+        detail=result.detail,
+        has_refused=has_refused or (paused is not None and paused.has_refused),
+    )
+    return replace(pause, until=now + _wait(pause, result, fraction))
 
 
 def _cause(result: Result) -> Cause | None:
@@ -141,6 +169,11 @@ def _extended(pause: Pause, result: Result, now: datetime) -> Pause:
         until = max(until, now + _WAITS[Cause.BLOCKED][0])
         return replace(pause, cause=Cause.BLOCKED, until=max(pause.until, until), detail=result.detail)
     return replace(pause, until=max(pause.until, until))
+
+
+def hastened(pause: Pause, now: datetime) -> Pause:
+    """Return a pause whose next probe goes at once, because somebody asks for it; failing, it makes none longer."""
+    return replace(resumed(pause, now), probes=max(pause.probes - 1, 0))
 
 
 def is_over(pause: Pause, now: datetime) -> bool:

@@ -326,10 +326,10 @@ class Carrier:
             logger.error("delivery=%s failed: %s", claimed.id, place_of(error))  # noqa: TRY400 - no values in the log
             return Result(outcome=Outcome.UNKNOWN, detail=place_of(error))
 
-    def _heed(self, result: Result, *, is_probe: bool) -> None:
+    def _heed(self, result: Result, *, is_probe: bool, is_by_hand: bool = False) -> None:
         """Leave a channel alone that may not send, or only fails: its tries would cost the others their time."""
         was_paused = self.gate.pause is not None
-        self.gate.heed(result, self._clock.now(), is_probe=is_probe)
+        self.gate.heed(result, self._clock.now(), is_probe=is_probe, is_by_hand=is_by_hand)
         if was_paused and self._loop is not None:
             self._loop.call_soon_threadsafe(self._has_room)
 
@@ -343,7 +343,7 @@ class Carrier:
             return Result(outcome=Outcome.TEMPORARY, detail=detail)
         channel = self._way.channel if self._way.towards is None else self._way.towards(recipient)
         result = channel.send(message, label)
-        self._heed(result, is_probe=True)
+        self._heed(result, is_probe=True, is_by_hand=True)
         return result
 
     # --- the ends of an attempt (any thread) ---------------------------------------------------------------

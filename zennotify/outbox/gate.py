@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from zennotify.core.model import Outcome, Result
-from zennotify.core.pause import Health, Pause, heed, is_over, is_worth_telling, resumed
+from zennotify.core.pause import Health, Pause, hastened, heed, is_over, is_worth_telling, resumed
 from zennotify.core.rate import Budget, Rate
 from zennotify.store.rows import ChannelState
 
@@ -132,7 +132,7 @@ class Gate:
             about.spend(now)
         return about.dump()
 
-    def heed(self, result: Result, now: datetime, *, is_probe: bool) -> None:
+    def heed(self, result: Result, now: datetime, *, is_probe: bool, is_by_hand: bool = False) -> None:
         """Learn from what an attempt came to."""
         with self._lock:
             before = self._health.pause
@@ -145,6 +145,7 @@ class Gate:
                 fraction=self._jitter(),
                 threads=self._threads,
                 is_probe=is_probe,
+                is_by_hand=is_by_hand,
                 refusals_count=self._refusals_count,
             )
             pause = self._health.pause
@@ -156,7 +157,7 @@ class Gate:
         with self._lock:
             before = self._health.pause
             if before is not None:
-                self._health = replace(self._health, pause=resumed(before, now))
+                self._health = replace(self._health, pause=hastened(before, now))
 
     def _say(self, change: Change, now: datetime) -> None:
         pause, before = change.pause, change.before

@@ -226,7 +226,9 @@ class Outbox:
             if is_over:
                 self._ops.tell(*of_recovery(channel, pause, now), clears=f"paused {channel}")
             else:
-                self._ops.tell(*of_pause(way, pause, now), but_not_by=channel)
+                self._ops.tell(
+                    *of_pause(way, pause, now), but_not_by=channel, clears=f"works again {channel}"
+                )
 
     def _not_saved(self, _changes: list[Change], error: Exception) -> None:
         """Forget it: the next change is kept, and a restart tries the channel anyway."""

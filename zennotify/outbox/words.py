@@ -31,8 +31,10 @@ def of_death(claimed: Claimed, settled: Settled, fell_back: bool) -> Trouble:
     """Say that a message is dead, and whether the fallback tells it."""
     short = claimed.id[:8]
     reason = settled.verdict.reason
+    title = f"channel {claimed.channel} could not deliver a message"
     if reason == "maybe_sent":
-        became = "may have arrived, or not, and is held until you decide"
+        title = f"a message of channel {claimed.channel} may have arrived, or not"
+        became = "is held until you decide"
         again = f"To send it (again): zennotify deliveries retry {short}"
     else:
         became = f"is dead ({reason})"
@@ -40,7 +42,7 @@ def of_death(claimed: Claimed, settled: Settled, fell_back: bool) -> Trouble:
     instead = f"  {settled.fallback} is told instead." if fell_back else ""
     return Trouble(
         f"dead {claimed.channel}",
-        f"channel {claimed.channel} could not deliver a message",
+        title,
         f"The message of rule {claimed.rule} {became}: {settled.detail}{instead}\n\n"
         f"See: zennotify deliveries show {short}.  {again}",
     )
@@ -63,13 +65,16 @@ def of_pause(way: Way, pause: Pause, now: datetime) -> Trouble:
     waits = "What is for it waits"
     if fallback is not None:
         waits += f", and goes to {fallback.channel} after {spoken(fallback.after)}"
+    refused = ""
+    if pause.has_refused:
+        refused = f"What was refused is dead: zennotify deliveries --channel {channel} --state dead.  "
     by_hand = f"zennotify send {channel} test" + (" --to ADDRESS" if way.towards is not None else "")
     lasts = f" for {spoken(now - pause.since)}" if now - pause.since >= timedelta(seconds=1) else ""
     return Trouble(
         f"paused {channel}",
         f"channel {channel} is paused",
         f"Channel {channel} cannot send{lasts}: {pause.detail}\n\n{_WHY[pause.cause]}\n\n"
-        f"{waits}; it is tried again in {spoken(pause.until - now)}.  To try at once: {by_hand}",
+        f"{refused}{waits}; in {spoken(pause.until - now)} one message tries again.  To try at once: {by_hand}",
     )
 
 

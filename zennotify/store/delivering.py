@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, case, delete, select, update
 
 from zennotify.core.model import DeliveryState
 from zennotify.core.pause import Cause, Pause
@@ -314,7 +314,8 @@ class Delivering:
                 "state": DeliveryState.PENDING.value,
                 "reason": _BY_HAND,
                 "due": to_micros(now),
-                "since": to_micros(now),
+                # A message that waits does not become younger by being asked for.
+                "since": case((deliveries.c.state == PENDING, deliveries.c.since), else_=to_micros(now)),
                 "tries": 0,
             },
         )
