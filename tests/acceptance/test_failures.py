@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.acceptance.daemon import Daemon, numbered
-from tests.sinks import Answer, How, HttpSink, SmtpSink
+from tests.scripted_smtp import ScriptedSmtp
+from tests.sinks import DROP, Answer, How, HttpSink, SmtpSink
 from zennotify.zenoti.sample import load_sample, stamp
 
 RULES = """
@@ -118,6 +119,30 @@ def test_what_an_operator_reads_of_a_failure(
     if not waits:
         assert "HTTP " in world.told()[0]
         assert f"deliveries retry {one['id'][:8]}" in world.told()[0]
+
+
+@pytest.mark.parametrize(
+    ("stage", "reply", "expected", "says"),
+    [
+        ("RCPT", "451 4.7.1 later", ("pending", "", "temporary", "SMTP 451: 4.7.1 later"), "next try"),
+        ("RCPT", "550 5.1.1 no such user", ("dead", "refused", "permanent", "SMTP 550: 5.1.1 no such user"), "dead"),
+        ("DATA", "554 5.6.0 not wanted", ("dead", "refused", "permanent", "SMTP 554: 5.6.0 not wanted"), "dead"),
+        ("CONTENT", DROP, ("pending", "", "unknown", f"127.0.0.1 {TOOK_IT.partition(' ')[2]}; {MAYBE}"), "next try"),
+        ("AUTH", "535 5.7.8 no", ("pending", "blocked", "blocked", "SMTP 535: 5.7.8 no"), "channel paused (blocked)"),
+        ("GREETING", "421 4.3.2 later", ("pending", "", "temporary", "SMTP 421: 4.3.2 later"), "next try"),
+    ],
+)  # fmt: skip
+def test_what_an_operator_reads_of_a_mail_servers_refusal(
+    world: World, stage: str, reply: str, expected: tuple[str, str, str, str], says: str
+) -> None:
+    with ScriptedSmtp({stage: [reply]}, offers=["AUTH PLAIN"]) as server:
+        url = server.url(login="desk:s3cr3t-pass")
+        daemon = world.start(url=url, to="guest@example.com", concurrency=2, retry=["0s", "1h"])
+        daemon.post(numbered(1))
+        assert outcome(delivery(daemon, "desk", is_tried)) == expected
+        shown = daemon.cli("deliveries", "--channel", "desk").stdout
+        assert says in shown
+        assert "s3cr3t" not in daemon.log + shown + daemon.cli("deliveries", "--json").stdout
 
 
 def test_a_429_is_waited_for_and_the_message_arrives(world: World) -> None:
