@@ -33,7 +33,7 @@ from zennotify.clock import Clock
 from zennotify.config import Address, ChannelConfig, Config
 from zennotify.core.model import Form, Label, Message, Names, Result, Zone
 from zennotify.core.notify import GuestChannel
-from zennotify.core.verdict import OnUnknown, Policy
+from zennotify.core.verdict import Fallback, OnUnknown, Policy
 from zennotify.decider import Decider
 from zennotify.enquiry import Enquiry
 from zennotify.erasure import Part, erase
@@ -160,7 +160,9 @@ def open_ways(config: Config, echo: Callable[[str], None]) -> list[Way]:
 def _policy(channel: ChannelConfig, form: Form) -> Policy:
     """Return what a channel does about failures; an SMS that may have arrived is not paid for twice."""
     on_unknown = channel.on_unknown or (OnUnknown.HOLD if form is Form.SMS else OnUnknown.RESEND)
-    return Policy(retry=channel.retry, on_unknown=on_unknown, fallback=channel.fallback)
+    told = channel.fallback
+    fallback = None if told is None else Fallback(told.channel, told.after, told.tries)
+    return Policy(retry=channel.retry, on_unknown=on_unknown, fallback=fallback)
 
 
 def _towards(opened: Callable[..., Channel]) -> Callable[[str], Channel]:
