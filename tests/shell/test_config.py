@@ -535,3 +535,32 @@ def test_a_fallback_is_a_name_or_a_section_and_comes_to_the_outbox(tmp_path: Pat
         Fallback("c", timedelta(minutes=5), 3),
         None,
     ]
+
+
+LONELY = "nobody hears when `b` itself fails: name a second channel in `ops`, or give `b` a `fallback`"
+
+
+@pytest.mark.parametrize(
+    ("ops", "b", "lonely"),
+    [
+        ("[b]", 'url: "json://127.0.0.1/b"', True),
+        ("b", 'url: "json://127.0.0.1/b"', True),
+        ("[b, b]", 'url: "json://127.0.0.1/b"', True),
+        ("[b]", 'url: "${env:NOT_SET}"', True),
+        ("[b]", 'url: "console://b"', False),
+        ("[b]", 'url: "json://127.0.0.1/b", fallback: c', False),
+        ("[b, c]", 'url: "json://127.0.0.1/b"', False),
+        ("[]", 'url: "json://127.0.0.1/b"', False),
+    ],
+)
+def test_owners_with_one_way_are_warned(tmp_path: Path, ops: str, b: str, *, lonely: bool) -> None:
+    file = load(tmp_path, f'ops: {ops}\nchannels:\n  b: {{{b}}}\n  c: {{url: "json://127.0.0.1/c"}}\n')
+    said = [f"config.yaml:1:6: warning: ops: {LONELY}"] if lonely else []
+    assert lines(file.warnings, tmp_path) == said
+
+
+def test_of_a_fallback_that_cannot_be_read_nothing_is_concluded(tmp_path: Path) -> None:
+    text = 'ops: b\nchannels:\n  b: {url: "json://127.0.0.1/b", fallback: []}\n'
+    assert [one for one in said(tmp_path, text) if LONELY in one] == []
+    text = 'ops: b\nchannels:\n  b: {url: "json://127.0.0.1/b", fallback: {chanel: c}}\n'
+    assert [one for one in said(tmp_path, text) if LONELY in one] == []

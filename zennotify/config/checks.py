@@ -64,6 +64,7 @@ def check(config: Config | None, defaults: Config, written: Mapping[str, Any], w
             *_admin(config),
             *_password(config, written),
             *_centers(config, defaults),
+            *_lonely_ops(config, wrong),
             *_later(config, defaults),
         ]
     return Found(tuple(errors), tuple(warnings))
@@ -158,6 +159,19 @@ def _centers(config: Config, defaults: Config) -> Iterator[Said]:
         return
     if missing:
         yield ("centers",), "there is no such file: no centre is known by name"
+
+
+def _lonely_ops(config: Config, wrong: Set[Place]) -> Iterator[Said]:
+    """Yield that the only channel of `ops` has nobody to tell that it fails; a console does not fail."""
+    name = config.ops[0] if len(set(config.ops)) == 1 else ""
+    channel = config.channels.get(name)
+    if channel is None or channel.fallback is not None or ("channels", name, "fallback") in wrong:
+        return
+    if not channel.url.get_secret_value().startswith("console://"):
+        yield (
+            ("ops",),
+            f"nobody hears when `{name}` itself fails: name a second channel in `ops`, or give `{name}` a `fallback`",
+        )
 
 
 def _names(written: Mapping[str, Any]) -> Iterator[Said]:
