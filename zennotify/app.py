@@ -184,6 +184,7 @@ class App:
     def __init__(self, config: Config, clock: Clock, store: Store, ways: list[Way]) -> None:
         self._config = config
         self._clock = clock
+        self._started = clock.now()
         self._store = store
         self._ways = {way.name: way for way in ways}
         self.metrics = Metrics()
@@ -218,6 +219,7 @@ class App:
         self.admin = Admin(readiness=self.readiness, metrics=self._metrics_text, paused=self._paused)
         self.control = ControlServer(
             {
+                "started": self._on_started,
                 "reload": self._on_reload,
                 "channels": self._on_channels,
                 "send": self._on_send,
@@ -384,6 +386,9 @@ class App:
             assert rules is not None, "load brought rules into force"  # noqa: S101
             self.decider.use(rules)
         return {"rules": len(rules.rules), "warnings": [str(warning) for warning in warnings]}
+
+    async def _on_started(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"started": self._started.isoformat()}
 
     async def _on_reload(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         try:

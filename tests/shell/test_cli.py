@@ -238,6 +238,8 @@ def test_without_a_store_there_is_one_sentence(command: tuple[str, ...]) -> None
 def test_reload_and_simulate_say_that_there_is_no_daemon() -> None:
     config = 'channels: {desk: {url: "console://desk"}}\nserver: {listen: "unix:web.sock"}'
     assert "is zennotify running?" in run(config, "reload").stderr
+    done = run(config, "reload", "--json")
+    assert (done.exit_code, json.loads(done.stdout)[0]["rules"]) == (1, None)
     done = run(config, "simulate", "Invoice.Closed")
     assert done.exit_code == 1
     assert "no daemon answers at unix:" in done.stderr
