@@ -33,7 +33,7 @@ from zennotify.clock import Clock
 from zennotify.config import Address, ChannelConfig, Config
 from zennotify.core.model import Form, Label, Message, Names, Result, Zone
 from zennotify.core.notify import GuestChannel
-from zennotify.core.verdict import OnUnknown, Policy
+from zennotify.core.verdict import Fallback, OnUnknown, Policy
 from zennotify.decider import Decider
 from zennotify.enquiry import Enquiry
 from zennotify.erasure import Part, erase
@@ -160,7 +160,9 @@ def open_ways(config: Config, echo: Callable[[str], None]) -> list[Way]:
 def _policy(channel: ChannelConfig, form: Form) -> Policy:
     """Return what a channel does about failures; an SMS that may have arrived is not paid for twice."""
     on_unknown = channel.on_unknown or (OnUnknown.HOLD if form is Form.SMS else OnUnknown.RESEND)
-    return Policy(retry=channel.retry, on_unknown=on_unknown, fallback=channel.fallback)
+    told = channel.fallback
+    fallback = None if told is None else Fallback(told.channel, told.after, told.tries)
+    return Policy(retry=channel.retry, on_unknown=on_unknown, fallback=fallback)
 
 
 def _towards(opened: Callable[..., Channel]) -> Callable[[str], Channel]:
@@ -182,6 +184,7 @@ class App:
     def __init__(self, config: Config, clock: Clock, store: Store, ways: list[Way]) -> None:
         self._config = config
         self._clock = clock
+        self._started = clock.now()
         self._store = store
         self._ways = {way.name: way for way in ways}
         self.metrics = Metrics()
@@ -216,6 +219,7 @@ class App:
         self.admin = Admin(readiness=self.readiness, metrics=self._metrics_text, paused=self._paused)
         self.control = ControlServer(
             {
+                "started": self._on_started,
                 "reload": self._on_reload,
                 "channels": self._on_channels,
                 "send": self._on_send,
@@ -382,6 +386,9 @@ class App:
             assert rules is not None, "load brought rules into force"  # noqa: S101
             self.decider.use(rules)
         return {"rules": len(rules.rules), "warnings": [str(warning) for warning in warnings]}
+
+    async def _on_started(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"started": self._started.isoformat()}
 
     async def _on_reload(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         try:

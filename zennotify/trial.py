@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Final, NamedTuple
 
 from zennotify.channel import SEGMENTS
+from zennotify.core.center import NOT_LISTED
 from zennotify.core.decide import Decision, conclude, examine
 from zennotify.core.model import Event, Form, Label, Message, Reason, Room
 from zennotify.core.notify import Address, Directory, Refusal, addresses
+from zennotify.core.notify import Told as Addresses
 from zennotify.core.rule import Rule, RuleSet
 from zennotify.core.stale import MARK, Then
 from zennotify.errors import ExpressionError, StoreError
@@ -56,8 +58,11 @@ class Stage(NamedTuple):
 class Told(NamedTuple):
     """Whom a rule tells: a channel, and the names in `notify` that lead to it."""
 
+    #: Without a recipient where nobody is told.
     address: Address
     roles: tuple[str, ...]
+    #: Why nobody is told of this event; empty where somebody is.
+    refused: str = ""
 
     @property
     def way(self) -> str:
@@ -207,27 +212,38 @@ class Trials:
             yield Stage("stale_after", True, late)
         if rule.once is not None:
             per = ", ".join(path.text for path in rule.once.per)
-            yield Stage(
-                "once", None, f"at most one message per {per} and period; what came before is not asked"
-            )
+            most = f"at most one message per {per} in {_spoken(rule.once.period)}"
+            yield Stage("once", None, f"{most}; what came before is not asked")
         if rule.hold is not None and rule.hold.awaited(names):
             seconds = rule.hold.period.total_seconds()
             yield Stage("wait_for_names", True, f"it would wait up to {seconds:g} s for a name")
         told, refusals = self._told(rule, names)
-        says = [one.way for one in told]
-        says += [refusal.detail for _, refusal in refusals]
-        yield Stage("notify", bool(told), "; ".join(says))
+        reached = [one.way for one in told if not one.refused]
+        says = [*reached, *(refusal.detail for _, refusal in refusals)]
+        yield Stage("notify", bool(reached), "; ".join(says))
 
     def _told(self, rule: Rule, names: Names) -> tuple[list[Told], list[tuple[str, Refusal]]]:
         """Return whom the rule tells, and the names in `notify` that lead nowhere."""
         roles: dict[Address, tuple[str, ...]] = {}
-        refused: list[tuple[str, Refusal]] = []
+        refused: dict[Address, str] = {}
+        refusals: list[tuple[str, Refusal]] = []
         for role in rule.notify:
-            found, refusals = addresses((role,), names, self._directory)
-            for address in found:
-                roles[address] = (*roles.get(address, ()), role)
-            refused += [(role, refusal) for refusal in refusals]
-        return [Told(address, names_) for address, names_ in roles.items()], refused
+            for channel, (found, why) in self._asked(role, names):
+                refusals += [(role, refusal) for refusal in why]
+                if channel and why:
+                    refused[Address(channel)] = why[0].detail.removeprefix(f"{channel}: ")
+                for address in found or ([Address(channel)] if channel else ()):
+                    roles[address] = (*roles.get(address, ()), role)
+        return [Told(one, by, refused.get(one, "")) for one, by in roles.items()], refusals
+
+    def _asked(self, role: str, names: Names) -> Iterator[tuple[str, Addresses]]:
+        """Yield the channels that a name in `notify` means, each with whom it tells; "" where it means none."""
+        channels = self._directory.centers.channels_of(role, names["center"]["id"])
+        if not channels:
+            yield "", addresses((role,), names, self._directory)
+        by_channel = replace(self._directory, centers=NOT_LISTED)
+        for channel in channels:
+            yield channel, addresses((channel,), names, by_channel)
 
     # --- what is said -------------------------------------------------------------------------------------
 
@@ -253,6 +269,15 @@ class Trials:
             raise
         except Exception as error:  # as in rulebook.py: whatever it is
             return self.surroundings.instead(error, form, names, room=room, **on)
+
+
+def _spoken(span: timedelta) -> str:
+    """Return a span as rules write it: 90s, 15m, 24h, 30d."""
+    seconds = int(span.total_seconds())
+    for unit, length, least in (("d", 86_400, 2), ("h", 3_600, 1), ("m", 60, 1)):
+        if seconds % length == 0 and seconds >= least * length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
 
 
 def _is_late(rule: Rule, event: Event, names: Names) -> bool:

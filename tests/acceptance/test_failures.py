@@ -193,6 +193,8 @@ def test_what_is_refused_goes_to_the_fallback_and_says_so(world: World) -> None:
     assert (
         f"instead of delivery {refused['id'][:8]}" in daemon.cli("deliveries", "show", instead["id"]).stdout
     )
+    told = daemon.cli("deliveries", "show", refused["id"]).stdout
+    assert f"told instead by delivery {instead['id'][:8]} to mail: delivered\n" in told
     [message] = [text for text in world.told(2) if "Number 1" in text]
     assert "Sent here because it could not be sent to desk" in message
     [ops] = [text for text in world.told(2) if "could not deliver" in text]
@@ -218,6 +220,8 @@ def test_what_is_over_the_rate_waits(world: World) -> None:
     world.desk.wait_for(2)
     delivered = ["delivered", "delivered", "pending"]
     delivery(daemon, "desk", lambda _: states(daemon) == delivered)
+    waiting = daemon.cli("deliveries", "--state", "pending").stdout
+    assert waiting.endswith("  pending, waits for its turn (rate 2/h)\n")
     daemon.kill()
     daemon.start()  # what was sent is not forgotten
     assert states(daemon) == delivered

@@ -183,6 +183,34 @@ def test_reload_brings_new_rules_into_force_and_a_bad_set_changes_nothing(
     daemon.stop()
 
 
+def test_reload_says_when_the_configuration_waits_for_a_restart(make: Make, tmp_path: Path) -> None:
+    daemon = make()
+    daemon.start()
+    said = "zennotify: config.yaml has changed since the daemon started: restart it to take that in\n"
+    assert daemon.cli("reload").stderr == ""
+    assert daemon.json("reload") == [{"rules": 1, "warnings": [], "error": "", "config_changed": False}]
+
+    daemon.config.write_text(daemon.config.read_text() + "locale: de\n")
+    done = daemon.cli("reload")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 rules are in force\n", said)
+    assert daemon.json("reload")[0]["config_changed"] is True
+
+    (tmp_path / "rules.yaml").write_text("rules: [")
+    refused = daemon.cli("reload")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "nothing has changed: the rules from before go on\n" in refused.stderr
+    assert refused.stderr.endswith(said)
+    refused = daemon.cli("reload", "--json")
+    [answer] = json.loads(refused.stdout)
+    assert (refused.returncode, answer["rules"], answer["config_changed"]) == (1, None, True)
+    assert "rules.yaml:1:" in answer["error"]
+
+    daemon.stop()
+    (tmp_path / "rules.yaml").write_text(RULE)
+    daemon.start()
+    assert daemon.json("reload")[0]["config_changed"] is False
+
+
 def test_bad_rules_at_the_start_leave_the_last_good_ones_in_force(
     make: Make, sink: HttpSink, tmp_path: Path
 ) -> None:

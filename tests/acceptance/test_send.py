@@ -178,6 +178,14 @@ def test_what_the_rule_would_not_send_is_sent_all_the_same(either: World) -> Non
     ]
 
 
+def test_another_address_for_a_rule_that_tells_no_guest_has_no_effect(either: World) -> None:
+    done = either.send("--rule", "off", either.file(), "--to", "me@example.com")
+    assert done.exit_code == 0
+    assert done.stderr.endswith("zennotify: --to had no effect: here the rule tells no channel for guests\n")
+    assert either.mail.received == []
+    assert "no effect" not in either.send("--rule", "booked", either.file(), "--to", "me").stderr
+
+
 def test_a_rule_that_tells_nobody_here_fails(either: World) -> None:
     done = either.send("--rule", "nowhere", either.file())
     assert done.exit_code == 1
@@ -231,12 +239,17 @@ def test_it_takes_the_newest_stored_event_and_the_names_that_are_stored(world: W
     # Once its message is there, it is decided.
     assert world.desk.wait_until(lambda got: any("Guest 2 has booked." in one.json["message"] for one in got))
     shown = world.daemon.json("preview", "booked")[0]
-    assert shown["event"]["source"].startswith("the newest stored event that the rule is for ")
+    assert shown["event"]["source"].startswith("the newest stored event that the rule is for, ")
     assert shown["messages"][0]["body"] == "Guest 2 has booked.\n\nRef test"
     assert shown["notes"] == [
         "When the event came, the rule said notified (guest: `to` gives no address for this event)."
     ]
+    # Nobody is told there: it is shown, and not sent.
+    assert [(one["channel"], one["refused"]) for one in shown["messages"] if one["refused"]] == [
+        ("guest", "`to` gives no address for this event")
+    ]
     done = world.send("--rule", "booked")
+    assert done.exit_code == 0
     [test] = [got.json for got in world.desk.received if got.json["title"].startswith("[TEST]")]
     assert test["message"] == "Guest 2 has booked.\n\nRef test"
     assert "guest: nobody is told: guest: `to` gives no address for this event" in done.stdout
@@ -262,7 +275,12 @@ def test_a_program_reads_it_as_an_array(either: World) -> None:
     [
         (("desk",), "name a channel and a text, in quotes; or --rule RULE"),
         (("desk", "hello", "there"), "name a channel and a text, in quotes; or --rule RULE"),
-        (("desk", "hello", "--really"), "name a channel and a text, in quotes; or --rule RULE"),
+        (
+            ("desk", "hello", "--really"),
+            "--really belongs to --rule; of a channel for guests say --to ADDRESS",
+        ),
+        (("desk", ""), "the text is empty"),
+        (("desk", " \n"), "the text is empty"),
         (("--rule", "booked", "a", "b"), "with --rule at most one EVENT is named, and --really or --to"),
         (
             ("--rule", "booked", "--really", "--to", "x"),

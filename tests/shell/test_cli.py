@@ -97,10 +97,30 @@ CAPPED = [
     (
         f'sms: {{url: "twilio://AC{"a" * 32}:{"b" * 32}@+12065550111", to: "+1206555010"}}',
         [
-            "2:14: channels.sms.url: `to` is no number to write to: a phone number of its country has 10 digits"
+            "2:111: channels.sms.to: `to` is no number to write to: a phone number of its country has 10 digits"
             " behind the country code"
         ],
     ),
+    (
+        'sms: {url: "clicksend://user:key@", to: "+6834002"}',
+        ["2:43: channels.sms.to: `to` is no recipient that clicksend:// takes"],
+    ),
+    (
+        'hook: {url: "json://127.0.0.1/hook", to: "me@example.com"}',
+        ["2:44: channels.hook.to: `to` cannot be used with json://: its `url` already says where"],
+    ),
+    # Of what could not be read nothing is concluded.
+    (
+        'sms: {url: "console://sms", form: sms, to: 5, per_day: 500, consent: not-needed}',
+        ["2:46: channels.sms.to: a text is expected, not a number; put it in quotes"],
+    ),
+    (
+        'mail: {url: "console://mail", to: "me@example.com", consent: not-needed}',
+        [
+            "2:64: channels.mail.consent: has no effect here: it is for channels whose recipient comes from the event"
+        ],
+    ),
+    ('mail: {url: "console://mail", to: "{{ guest.email }}", consent: not-needed}', []),
 ]
 PARTS = [
     ('url: "console://x"', 2, "`max_segments` is for SMS, and form chat has no segments; remove it"),
@@ -218,6 +238,8 @@ def test_without_a_store_there_is_one_sentence(command: tuple[str, ...]) -> None
 def test_reload_and_simulate_say_that_there_is_no_daemon() -> None:
     config = 'channels: {desk: {url: "console://desk"}}\nserver: {listen: "unix:web.sock"}'
     assert "is zennotify running?" in run(config, "reload").stderr
+    done = run(config, "reload", "--json")
+    assert (done.exit_code, json.loads(done.stdout)[0]["rules"]) == (1, None)
     done = run(config, "simulate", "Invoice.Closed")
     assert done.exit_code == 1
     assert "no daemon answers at unix:" in done.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, SecretStr
 
+from zennotify.app import open_ways
 from zennotify.channel import SEGMENTS
 from zennotify.config import (
     Address,
@@ -16,6 +17,7 @@ from zennotify.config import (
     ChannelConfig,
     Config,
     ConfigFile,
+    FallbackConfig,
     Keep,
     ServerConfig,
     StoreConfig,
@@ -27,6 +29,7 @@ from zennotify.config import (
 from zennotify.core.cap import Cap
 from zennotify.core.model import Form
 from zennotify.core.rate import rate_of
+from zennotify.core.verdict import Fallback
 from zennotify.errors import ConfigError, Problem
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +94,9 @@ def test_the_example_shows_every_default() -> None:
 
 def test_the_example_names_every_setting() -> None:
     text = EXAMPLE.read_text("utf-8")
-    names = names_of(Config, ServerConfig, AdminConfig, StoreConfig, Keep, ZenotiApi, ChannelConfig)
+    names = names_of(
+        Config, ServerConfig, AdminConfig, StoreConfig, Keep, ZenotiApi, ChannelConfig, FallbackConfig
+    )
     missing = [name for name in names if not re.search(rf"\b{name}:", text)]
     assert missing == []
 
@@ -332,7 +337,7 @@ def test_a_secret_that_cannot_be_read_is_kept_apart_with_its_place(tmp_path: Pat
     text = """server: {listen: "0.0.0.0:80", token: "${env:TOKEN}", secrets: ["${env:EMPTY}"]}
 zenoti_api: {key: "${env:KEY}"}
 channels:
-  a: {url: "slack://${env:HOOK}", fallback: b}
+  a: {url: "slack://${env:HOOK}/${env:EMPTY}/${env:HOOK}", fallback: {channel: "${env:OTHER}"}}
   b: {url: "${file:empty}"}
   c: {url: "${file:lines}"}
   d: {url: "${file:binary}"}
@@ -346,7 +351,9 @@ channels:
         "config.yaml:1:39: server.token: the environment variable TOKEN is not set",
         "config.yaml:1:65: server.secrets[0]: the environment variable EMPTY is empty",
         "config.yaml:2:19: zenoti_api.key: the environment variable KEY is not set",
-        "config.yaml:4:12: channels.a.url: the environment variable HOOK is not set",
+        "config.yaml:4:12: channels.a.url: the environment variable HOOK is not set;"
+        " the environment variable EMPTY is empty",
+        "config.yaml:4:80: channels.a.fallback.channel: the environment variable OTHER is not set",
         "config.yaml:5:12: channels.b.url: the file of ${file:empty} is empty",
         "config.yaml:6:12: channels.c.url: the file of ${file:lines} has a line break or another control character"
         " in it",
@@ -514,3 +521,46 @@ def test_where_mounts_cannot_be_read_nothing_is_concluded(
 ) -> None:
     monkeypatch.setattr(checks, "MOUNTS", tmp_path / "none")
     assert load(tmp_path, "server: {}\n").warnings == ()
+
+
+def test_a_fallback_is_a_name_or_a_section_and_comes_to_the_outbox(tmp_path: Path) -> None:
+    text = """channels:
+  a: {url: "console://a", fallback: c}
+  b: {url: "console://b", fallback: {channel: c, after: 5m, tries: 3}}
+  c: {url: "console://c"}
+"""
+    ways = open_ways(load(tmp_path, text).config, print)
+    assert [way.policy.fallback for way in ways] == [
+        Fallback("c", timedelta(minutes=15)),
+        Fallback("c", timedelta(minutes=5), 3),
+        None,
+    ]
+
+
+LONELY = "nobody hears when `b` itself fails: name a second channel in `ops`, or give `b` a `fallback`"
+
+
+@pytest.mark.parametrize(
+    ("ops", "b", "lonely"),
+    [
+        ("[b]", 'url: "json://127.0.0.1/b"', True),
+        ("b", 'url: "json://127.0.0.1/b"', True),
+        ("[b, b]", 'url: "json://127.0.0.1/b"', True),
+        ("[b]", 'url: "${env:NOT_SET}"', True),
+        ("[b]", 'url: "console://b"', False),
+        ("[b]", 'url: "json://127.0.0.1/b", fallback: c', False),
+        ("[b, c]", 'url: "json://127.0.0.1/b"', False),
+        ("[]", 'url: "json://127.0.0.1/b"', False),
+    ],
+)
+def test_owners_with_one_way_are_warned(tmp_path: Path, ops: str, b: str, *, lonely: bool) -> None:
+    file = load(tmp_path, f'ops: {ops}\nchannels:\n  b: {{{b}}}\n  c: {{url: "json://127.0.0.1/c"}}\n')
+    said = [f"config.yaml:1:6: warning: ops: {LONELY}"] if lonely else []
+    assert lines(file.warnings, tmp_path) == said
+
+
+def test_of_a_fallback_that_cannot_be_read_nothing_is_concluded(tmp_path: Path) -> None:
+    text = 'ops: b\nchannels:\n  b: {url: "json://127.0.0.1/b", fallback: []}\n'
+    assert [one for one in said(tmp_path, text) if LONELY in one] == []
+    text = 'ops: b\nchannels:\n  b: {url: "json://127.0.0.1/b", fallback: {chanel: c}}\n'
+    assert [one for one in said(tmp_path, text) if LONELY in one] == []

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from tests.http_corpus import Client
+from zennotify.cli import main
 from zennotify.config import Address
 from zennotify.errors import ControlError
 from zennotify.web.control import NoDaemon, ask
@@ -164,3 +166,16 @@ async def test_user_who_may_not_connect_is_told_who_may(path: Path) -> None:
 def test_client_needs_no_aiohttp() -> None:
     program = "import sys, zennotify.web.control; sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+async def test_reload_works_with_a_daemon_that_does_not_say_when_it_started(
+    tmp_path: Path, path: Path
+) -> None:
+    async def reload(_arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"rules": 3, "warnings": ["a warning"]}
+
+    config = tmp_path / "config.yaml"
+    config.write_text('channels: {desk: {url: "console://desk"}}\n')
+    async with control(path, {"reload": reload}):
+        done = await asyncio.to_thread(CliRunner().invoke, main, ["reload", "--config", str(config)])
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "3 rules are in force\n", "a warning\n")

@@ -115,7 +115,7 @@ def said(found: dict[str, Any]) -> dict[str, bool | None]:
 @pytest.mark.usefixtures("stored")
 def test_without_an_event_it_takes_the_newest_that_the_rule_is_for() -> None:
     found = seen("new-guest")
-    assert found["event"]["source"] == f"the newest stored event that the rule is for {2:032x}"[:-24]
+    assert found["event"]["source"] == f"the newest stored event that the rule is for, {2:032x}"[:-24]
     assert found["center"] == "Chicago"
     assert found["messages"][0]["title"] == "New: Ben Lee"
     assert found["notes"] == ["When the event came, the rule said held_back (once until noon)."]
@@ -304,7 +304,8 @@ def test_a_template_that_fails_is_named_with_what_goes_out_instead() -> None:
 def test_a_missing_secret_is_no_obstacle() -> None:
     found = seen("far", "Guest.Created")
     # Its form is told by what stands before the secret.
-    assert [message["form"] for message in found["messages"]] == ["chat", "email", "sms", "json"]
+    assert [message["form"] for message in found["messages"]] == ["sms", "chat", "email", "json"]
+    assert [message["channel"] for message in found["messages"]] == ["far", None, None, None]
     assert "`to` gives no address for this event" in found["stages"][-1]["says"]
     kind, data = guest("g9", "Zoe")
     Path("event.json").write_text(json.dumps({"event_id": "e", "event_type": kind, "data": data}))
@@ -314,6 +315,48 @@ def test_a_missing_secret_is_no_obstacle() -> None:
     assert note.startswith(
         "Channel far cannot be opened here (the environment variable NOT_SET is not set): "
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (None, "`to` gives no address for this event"),
+        ("+442071838750", "the number begins with none of `allowed_prefixes`"),
+        ("12", "the phone number has no country code, and its centre no `country` in centers.yaml"),
+    ],
+)
+def test_where_nobody_is_told_the_message_is_shown_with_the_reason(number: str | None, why: str) -> None:
+    kind, data = guest("g9", "Zoe", personal_info={"first_name": "Zoe", "mobile_phone": {"number": number}})
+    Path("event.json").write_text(json.dumps({"event_id": "e", "event_type": kind, "data": data}))
+    found = seen("new-guest", "event.json")
+    [sms] = [message for message in found["messages"] if message["form"] == "sms"]
+    assert (sms["channel"], sms["way"], sms["to"], sms["refused"]) == ("sms", "sms", "", why)
+    assert sms["body"].startswith("Zoe is new, ")
+    assert found["goes_out"]
+    assert found["stages"][-1]["says"] == f"desk and regional → desk; regional → mail; sms: {why}"
+    assert [message["channel"] for message in found["messages"]] == ["desk", "sms", "mail", None]
+    shown = run("new-guest", "event.json").stdout
+    assert f"  ☎ sms: nobody is told: {why} (sms)\n" in shown
+    assert "sms: not used by this rule" not in shown
+
+
+def test_one_that_nobody_is_told_of_does_not_go_out() -> None:
+    Path("rules/a.yaml").write_text(RULES.replace("notify: [desk, sms, regional]", "notify: sms"))
+    kind, data = guest("g9", "Zoe", personal_info={"first_name": "Zoe"})
+    Path("event.json").write_text(json.dumps({"event_id": "e", "event_type": kind, "data": data}))
+    found = seen("new-guest", "event.json")
+    assert (found["goes_out"], found["stages"][-1]["holds"]) == (False, False)
+    assert found["messages"][0]["refused"] == "`to` gives no address for this event"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [("24h", "24h"), ("1d", "24h"), ("30d", "30d"), ("90s", "90s"), ("15m", "15m"), ("60m", "1h")],
+)
+def test_once_says_its_period(written: str, said: str) -> None:
+    Path("rules/a.yaml").write_text(RULES.replace("for: 24h", f"for: {written}"))
+    [once] = [stage for stage in seen("new-guest")["stages"] if stage["name"] == "once"]
+    assert once["says"] == f"at most one message per guest.id in {said}; what came before is not asked"
 
 
 def test_nothing_that_an_event_holds_steers_the_terminal() -> None:

@@ -37,6 +37,7 @@ channels:
   mail: {url: "console://mail", form: email}
   sms: {url: "console://sms", form: sms}
   hook: {url: "json://127.0.0.1:1/hook"}
+  guest: {url: "console://guest", to: "{{ guest.email }}", form: email}
 """
 RULES = """
 rules:
@@ -47,6 +48,7 @@ rules:
     notify: [desk, mail, sms, hook]
     template: t.j2
   - {id: plain, event: Guest.Created, notify: desk, message: "**{{ guest.name }}** came"}
+  - {id: told, event: Guest.Created, notify: [desk, guest], message: "{{ guest.name }} came"}
   - {id: broken, event: Guest.Created, notify: mail, message: "{{ data.nope.more }}"}
 """
 TEMPLATE = """{% block title %}New {{ guest.name }}{% endblock %}
@@ -285,6 +287,19 @@ def test_forms_that_the_rule_does_not_use_stand_apart(window: Watched) -> None:
         "sms",
         "json",
     ]
+
+
+def test_a_guest_without_an_address_gets_nothing_and_the_message_is_there_all_the_same(
+    window: Watched,
+) -> None:
+    window.page.goto(made("told"))
+    headers = window.page.locator(".drafts:not(.others) section h3")
+    assert [headers.nth(at).inner_text() for at in range(headers.count())] == [
+        "desk",
+        "guest: nobody is told: `to` gives no address for this event",
+    ]
+    others = window.page.locator(".others section")
+    assert [others.nth(at).get_attribute("data-form") for at in range(others.count())] == ["sms", "json"]
 
 
 def test_a_template_that_failed_is_marked(window: Watched) -> None:

@@ -32,6 +32,7 @@ from typing import Final, Protocol
 from zennotify.channel.address import (
     CONSOLE,
     ChannelProblem,
+    RecipientProblem,
     check_url,
     form_of,
     guest_address,
@@ -47,6 +48,7 @@ __all__ = [
     "SEGMENTS",
     "Channel",
     "ChannelProblem",
+    "RecipientProblem",
     "check_segments",
     "check_url",
     "close_all",

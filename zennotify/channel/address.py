@@ -48,6 +48,10 @@ class ChannelProblem(Exception):  # noqa: N818 - it is one, and named so whereve
     """A channel cannot be used; the text is one sentence without the URL or a secret."""
 
 
+class RecipientProblem(ChannelProblem):
+    """It is its `to` that cannot be used."""
+
+
 CONSOLE: Final = "console"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -130,7 +134,7 @@ def _make_plugin(url: str, to: str | None) -> NotifyBase:
         plugin.avatar = False
     if to is not None and service.form is Form.EMAIL:
         _aim(plugin, to)
-    _check_plugin(plugin, service, scheme)
+    _check_plugin(plugin, service, scheme, to)
     return plugin
 
 
@@ -139,7 +143,7 @@ def _aim(plugin: Any, to: str) -> None:
     targets = [target[-1] if isinstance(target, tuple) else target for target in plugin.targets]
     if [str(target).casefold() for target in targets] != [to.casefold()]:
         if not (plugin.targets and isinstance(plugin.targets[0], tuple)):
-            raise ChannelProblem("this service does not take this address")
+            raise RecipientProblem("this service does not take this address")
         plugin.targets = [(False, to)]
 
 
@@ -165,12 +169,12 @@ def _recipient(to: str, scheme: str) -> str:
     """Return the recipient that a channel's `to` means; of a channel for guests, one like theirs."""
     form = SERVICES[scheme].form
     if form not in {Form.EMAIL, Form.SMS}:
-        raise ChannelProblem(f"`to` cannot be used with {scheme}://: its `url` already says where")
+        raise RecipientProblem(f"`to` cannot be used with {scheme}://: its `url` already says where")
     given = EXAMPLES[form] if is_for_guests(to) else to  # what an event gives is looked at when it comes
     try:
         return check_number(given) if form is Form.SMS else check_mail(given)
     except ValueError as error:
-        raise ChannelProblem(str(error)) from None
+        raise RecipientProblem(str(error)) from None
 
 
 def _set_recipient(parts: dict[str, Any], to: str | None, form: Form) -> None:
@@ -213,11 +217,13 @@ def guest_address(said: str, url: str, medium: Form, country: str | None) -> str
     return recipient
 
 
-def _check_plugin(plugin: NotifyBase, service: Service, scheme: str) -> None:
+def _check_plugin(plugin: NotifyBase, service: Service, scheme: str, to: str | None) -> None:
     recipients = len(plugin)
     # What Apprise dropped as invalid is not counted.  Telegram without a chat goes to whoever wrote to the bot last.
     if (service.form in {Form.EMAIL, Form.SMS} or scheme == "tgram") and hasattr(plugin, "targets"):
         recipients = len(plugin.targets)
+    if recipients == 0 and to is not None:
+        raise RecipientProblem(f"`to` is no recipient that {scheme}:// takes")
     if recipients == 0:
         raise ChannelProblem(f"`url` names no recipient that {scheme}:// takes")
     if recipients > 1:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import uvloop
@@ -17,7 +20,7 @@ import uvloop
 from zennotify import log
 from zennotify.app import App, build
 from zennotify.cli import demo as demonstration
-from zennotify.cli.project import Project, config_option, fail, load_or_exit
+from zennotify.cli.project import Project, config_option, json_option, load_or_exit
 from zennotify.clock import SystemClock
 from zennotify.errors import ConfigError, ControlError, ZennotifyError, place_of
 from zennotify.web.control import ask
@@ -26,6 +29,8 @@ logger = logging.getLogger("zennotify.cli")
 
 #: A reload compiles up to thousands of rules; seconds.
 _RELOAD_PATIENCE = 60.0
+_QUICK = 10.0
+_CHANGED = "has changed since the daemon started: restart it to take that in"
 
 
 @click.command()
@@ -122,13 +127,36 @@ def _named(error: BaseException) -> str:
 
 @click.command()
 @config_option
-def reload(config_path: Path) -> None:
-    """Bring changed rules and templates into force; a bad set changes nothing."""
-    config = load_or_exit(config_path).config
+@json_option
+def reload(config_path: Path, as_json: bool) -> None:
+    """Bring changed rules, templates and centres into force; a bad set changes nothing.
+
+    config.yaml is taken in only when the daemon starts; where it has changed since, that is said.
+    """
+    control = load_or_exit(config_path).config.admin.control.path or Path()
+    answer: dict[str, Any] = {"rules": None, "warnings": [], "error": ""}
     try:
-        answer = ask(config.admin.control.path or Path(), "reload", {}, _RELOAD_PATIENCE)
+        answer |= ask(control, "reload", {}, _RELOAD_PATIENCE)
     except ControlError as error:
-        fail(str(error))
+        answer["error"] = str(error)
+    has_changed = _has_changed(config_path, control)
+    if as_json:
+        click.echo(json.dumps([{**answer, "config_changed": has_changed}], indent=2))
     for warning in answer["warnings"]:
         click.echo(warning, err=True)
-    click.echo(f"{answer['rules']} rules are in force")
+    if answer["error"]:
+        click.echo(f"zennotify: {answer['error']}", err=True)
+    elif not as_json:
+        click.echo(f"{answer['rules']} rules are in force")
+    if has_changed:
+        click.echo(f"zennotify: {config_path.name} {_CHANGED}", err=True)
+    sys.exit(1 if answer["error"] else 0)
+
+
+def _has_changed(config: Path, control: Path) -> bool:
+    """Return whether the configuration is newer than the daemon; False where that cannot be told."""
+    try:
+        started = ask(control, "started", {}, _QUICK)["started"]
+        return config.stat().st_mtime > datetime.fromisoformat(started).timestamp()
+    except (ControlError, OSError):  # a daemon of an earlier version, or none any more
+        return False

@@ -25,9 +25,11 @@ class Cut(NamedTuple):
 
 
 def heading(draft: Draft) -> str:
-    """Return who gets it."""
+    """Return who gets it, or why nobody does."""
     if draft.told is None:
         return NOT_USED
+    if draft.told.refused:
+        return f"{draft.told.way}: nobody is told: {draft.told.refused}"
     recipient = draft.told.address.recipient
     return f"{draft.told.way}, to {recipient}" if recipient else draft.told.way
 
@@ -94,6 +96,7 @@ def draft_json(draft: Draft) -> dict[str, Any]:
         "channel": None if told is None else told.address.channel,
         "way": "" if told is None else told.way,
         "to": "" if told is None else told.address.recipient,
+        "refused": "" if told is None else told.refused,
         "form": message.form.value,
         "title": message.title,
         "body": message.body,

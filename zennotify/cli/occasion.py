@@ -63,7 +63,7 @@ class Occasions:
     def fitting(self) -> Occasion:
         """Return the newest stored event that the rule is for; where there is none, the sample that fits best."""
         for view in self._stored():
-            occasion = self._of_store(view, "the newest stored event that the rule is for")
+            occasion = self._of_store(view, "the newest stored event that the rule is for,")
             if occasion is not None and self._trials.is_for(self._rule, occasion.event):
                 return occasion
         samples = [name for name in sample_names() if self._rule.listens_to(self._kind_of(name))]

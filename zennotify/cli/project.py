@@ -15,6 +15,7 @@ import click
 from zennotify.app import surroundings
 from zennotify.channel import (
     ChannelProblem,
+    RecipientProblem,
     check_segments,
     check_url,
     form_of,
@@ -117,7 +118,8 @@ def load_project(path: Path, *, need_secrets: bool) -> Project:
         try:
             forms[name] = check_url(channel.url.get_secret_value(), channel.to, channel.form)
         except ChannelProblem as error:
-            problems.append(file.where(("channels", name, "url"), str(error)))
+            key = "to" if isinstance(error, RecipientProblem) else "url"
+            problems.append(file.where(("channels", name, key), str(error)))
         else:
             problems += _segments(file, name, channel, forms[name])
         if channel.to is not None and is_for_guests(channel.to):
@@ -138,8 +140,10 @@ _CAPS: Final = {"allowed_prefixes": '["+1"]', "per_recipient": "5/d", "per_day":
 
 
 def _caps(file: ConfigFile, name: str, channel: ChannelConfig) -> Iterator[Problem]:
-    """Yield the caps that a channel lacks, or has without being one that needs them."""
+    """Yield the caps that a channel lacks, and what it has that is for channels for guests only."""
     place, to = ("channels", name), channel.to
+    if to is None and file.is_written((*place, "to")):
+        return  # it could not be read, so that nothing is known
     is_capped = (
         to is not None
         and is_for_guests(to)
@@ -157,6 +161,10 @@ def _caps(file: ConfigFile, name: str, channel: ChannelConfig) -> Iterator[Probl
                 (*place, key),
                 "has no effect here: it is for channels that write to phone numbers from events",
             )
+    if channel.consent is not None and not is_for_guests(to):
+        yield file.where(
+            (*place, "consent"), "has no effect here: it is for channels whose recipient comes from the event"
+        )
 
 
 def _segments(file: ConfigFile, name: str, channel: ChannelConfig, form: Form) -> Iterator[Problem]:

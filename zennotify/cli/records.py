@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import click
 
 from zennotify.channel.text import from_html
+from zennotify.cli.fate import Circumstances, local
 from zennotify.cli.project import (
     config_option,
     fail,
@@ -24,9 +24,9 @@ from zennotify.cli.project import (
 from zennotify.clock import SystemClock
 from zennotify.config import Config
 from zennotify.core.model import Reason
-from zennotify.core.pause import Pause
 from zennotify.errors import ControlError, StoreError
-from zennotify.store import Store
+from zennotify.spelling import did_you_mean
+from zennotify.store import Reader, Store
 from zennotify.store.reading import BodyFilter, DeliveryView, EventView, QuarantineView
 from zennotify.store.transaction import Transaction
 from zennotify.web.control import NoDaemon, ask
@@ -106,10 +106,11 @@ def events_list(
     if quarantine:
         if event_type or center or guest or reason:
             raise click.UsageError("--quarantine takes --since and --limit only: these bodies are no events")
-        _show(reader.quarantine(since=since, most=most), as_json, _quarantine_json, _quarantine_line(config))
+        bodies = reader.quarantine(since=since, most=most)
+        _show(bodies, as_json, _quarantine_json, _quarantine_line(config), "no bodies match")
         return
     rows = reader.events(type=event_type, center=center, since=since, reason=reason, wanted=guest, most=most)
-    _show(rows, as_json, _event_json, _event_line(config))
+    _show(rows, as_json, _event_json, _event_line(config), "no events match")
 
 
 @events.command("show")
@@ -121,7 +122,7 @@ def events_show(event_id: str, config_path: Path, as_json: bool) -> None:
     config = load_or_exit(config_path).config
     reader = open_or_exit(config)
     event = _only(reader.event(event_id), "event", event_id)
-    pauses = reader.pauses()
+    around = _around(config, reader)
     body = json.loads(event.body)
     if as_json:
         click.echo(json.dumps([{**_event_json(event), "body": body}], indent=2))
@@ -130,7 +131,7 @@ def events_show(event_id: str, config_path: Path, as_json: bool) -> None:
     for decision in event.decisions:
         click.echo(f"  {decision.rule or '(all rules)'}: {decision.reason} {decision.detail}".rstrip())
         for delivery in decision.deliveries:
-            click.echo("    " + _delivery_line(config, pauses)(delivery))
+            click.echo("    " + _delivery_line(around)(delivery))
             _show_attempts(config, delivery, "      ")
     if not event.decisions:
         click.echo("  no rule matched" if event.state == "decided" else "  not decided yet")
@@ -172,7 +173,7 @@ def deliveries_list(
     """List deliveries, newest first."""
     config = load_or_exit(config_path).config
     reader = open_or_exit(config)
-    pauses = reader.pauses()
+    around = _around(config, reader)
     rows = reader.deliveries(
         type=event_type,
         center=center,
@@ -183,7 +184,11 @@ def deliveries_list(
         wanted=guest,
         most=most,
     )
-    _show(rows, as_json, _delivery_json(pauses), _delivery_line(config, pauses))
+    nothing = "no deliveries match"
+    if channel is not None and channel not in config.channels:
+        hint = did_you_mean(channel, config.channels)
+        nothing = f"there is no channel `{channel}`{hint}; there are: {', '.join(config.channels)}"
+    _show(rows, as_json, _delivery_json(around), _delivery_line(around), nothing)
 
 
 @deliveries.command("show")
@@ -191,22 +196,33 @@ def deliveries_list(
 @config_option
 @json_option
 def deliveries_show(delivery_id: str, config_path: Path, as_json: bool) -> None:
-    """Show one delivery: its attempts and its text."""
+    """Show one delivery: its attempts and its text, and who tells it instead."""
     config = load_or_exit(config_path).config
     reader = open_or_exit(config)
     delivery = _only(reader.delivery(delivery_id), "delivery", delivery_id)
-    pauses = reader.pauses()
+    around = _around(config, reader)
+    found = reader.event(delivery.event) if delivery.event is not None else []
+    told_by = around.told_by(delivery, *found)
     if as_json:
-        text = {"title": delivery.title, "message": delivery.message}
-        click.echo(json.dumps([{**_delivery_json(pauses)(delivery), **text}], indent=2))
+        more = {
+            "falls_back_at": _iso(around.falls_back_at(delivery)),
+            "told_by": None if told_by is None else told_by.id,
+            "title": delivery.title,
+            "message": delivery.message,
+        }
+        click.echo(json.dumps([{**_delivery_json(around)(delivery), **more}], indent=2))
         return
-    click.echo(_delivery_line(config, pauses)(delivery))
+    click.echo(_delivery_line(around)(delivery))
     click.echo(f"  event {delivery.event}" if delivery.event else f"  window {delivery.window}")
     if delivery.instead_of is not None:
         click.echo(f"  instead of delivery {delivery.instead_of[:8]}")
-    pause = pauses.get(delivery.channel)
+    if told_by is not None:
+        click.echo(f"  told instead by delivery {told_by.id[:8]} to {told_by.channel}: {told_by.state}")
+    pause = around.pauses.get(delivery.channel)
     if pause is not None and delivery.state == "pending":
-        click.echo(f"  {delivery.channel} is paused since {_local(config, pause.since)}: {pause.detail}")
+        click.echo(f"  {delivery.channel} is paused since {local(config, pause.since)}: {pause.detail}")
+    if falls_back := around.falls_back(delivery):
+        click.echo(f"  {falls_back}")
     _show_attempts(config, delivery, "  ")
     if delivery.message is not None:
         is_page = delivery.message.startswith("<!DOCTYPE html>")
@@ -276,7 +292,11 @@ def _show(
     as_json: bool,
     to_json: Callable[[Row], dict[str, Any]],
     to_line: Callable[[Row], str],
+    nothing: str,
 ) -> None:
+    """Print rows; where there are none, say so beside the output, which a program reads."""
+    if not rows:
+        click.echo(f"zennotify: {nothing}", err=True)
     if as_json:
         click.echo(json.dumps([to_json(row) for row in rows], indent=2))
         return
@@ -288,15 +308,15 @@ def _show_attempts(config: Config, delivery: DeliveryView, margin: str) -> None:
     for number, attempt in enumerate(delivery.attempts, 1):
         outcome = attempt.outcome or "under way"
         click.echo(
-            f"{margin}try {number} {_local(config, attempt.started)} {outcome} {attempt.detail}".rstrip()
+            f"{margin}try {number} {local(config, attempt.started)} {outcome} {attempt.detail}".rstrip()
         )
 
 
+def _around(config: Config, reader: Reader) -> Circumstances:
+    return Circumstances(config, reader.pauses(), SystemClock().now())
+
+
 # --- how rows look ----------------------------------------------------------------------------------------
-
-
-def _local(config: Config, moment: datetime) -> str:
-    return f"{moment.astimezone(ZoneInfo(config.time_zone)):%Y-%m-%d %H:%M:%S}"
 
 
 def _iso(moment: datetime | None) -> str | None:
@@ -324,9 +344,9 @@ def _event_json(event: EventView) -> dict[str, Any]:
     }
 
 
-def _delivery_json(pauses: Mapping[str, Pause]) -> Callable[[DeliveryView], dict[str, Any]]:
+def _delivery_json(around: Circumstances) -> Callable[[DeliveryView], dict[str, Any]]:
     def to_json(delivery: DeliveryView) -> dict[str, Any]:
-        pause = pauses.get(delivery.channel) if delivery.state == "pending" else None
+        pause = around.pauses.get(delivery.channel) if delivery.state == "pending" else None
         return {**_json_of(delivery), "paused_until": _iso(None if pause is None else pause.until)}
 
     return to_json
@@ -369,24 +389,18 @@ def _event_line(config: Config) -> Callable[[EventView], str]:
     def line(event: EventView) -> str:
         made = ", ".join(f"{decision.rule or 'all'} {decision.reason}" for decision in event.decisions)
         state = made or ("unmatched" if event.state == "decided" else event.state)
-        return f"{event.id[:8]}  {_local(config, event.received)}  {printable(event.type):28}  {state}"
+        return f"{event.id[:8]}  {local(config, event.received)}  {printable(event.type):28}  {state}"
 
     return line
 
 
-def _delivery_line(config: Config, pauses: Mapping[str, Pause]) -> Callable[[DeliveryView], str]:
+def _delivery_line(around: Circumstances) -> Callable[[DeliveryView], str]:
     def line(delivery: DeliveryView) -> str:
-        state = delivery.state + (f" ({delivery.reason})" if delivery.reason else "")
-        pause = pauses.get(delivery.channel)
-        if delivery.state == "pending" and pause is not None:
-            state += f", channel paused ({pause.cause.value}) until {_local(config, pause.until)}"
-        elif delivery.state == "pending" and delivery.attempts:
-            state += f", next try {_local(config, delivery.due)}"
-        made = f"{delivery.id[:8]}  {_local(config, delivery.created)}  {delivery.channel:16}"
-        return f"{made}  {delivery.rule:32}  {state}"
+        made = f"{delivery.id[:8]}  {local(around.config, delivery.created)}  {delivery.channel:16}"
+        return f"{made}  {delivery.rule:32}  {around.state(delivery)}"
 
     return line
 
 
 def _quarantine_line(config: Config) -> Callable[[QuarantineView], str]:
-    return lambda row: f"{row.id:8}  {_local(config, row.received)}  {row.reason:24}  {row.size} bytes"
+    return lambda row: f"{row.id:8}  {local(config, row.received)}  {row.reason:24}  {row.size} bytes"

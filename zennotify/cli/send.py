@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import click
 
 from zennotify import byhand
+from zennotify.channel import is_for_guests
 from zennotify.cli.project import (
     BAD_CONFIGURATION,
     Project,
@@ -59,7 +60,11 @@ def send(
     rule has for an event (see: zennotify preview) through each channel that it tells, also where the rule is switched
     off or the event does not fit; how far the event comes is shown.  A guest gets nothing without --really.
 
-    With a running daemon the message goes through the daemon's channels.  The exit code is 0 only if all was sent.
+    With a running daemon the message goes through the daemon's channels.
+
+    The exit code is 0 if there was something to send and all of it was sent.  What counts is each channel that the rule
+    tells of this event: a guest's message that waits for --really was not sent (1), and a name in `notify` that tells
+    nobody has nothing to send, as when the daemon decides.
     """
     project = load_or_exit(config_path)
     if rule_id is not None:
@@ -67,8 +72,12 @@ def send(
             raise click.UsageError("with --rule at most one EVENT is named, and --really or --to")
         _send_rule(project, rule_id, what[0] if what else None, Guests(really, to or ""), as_json)
         return
-    if len(what) != 2 or really:
+    if really:
+        raise click.UsageError("--really belongs to --rule; of a channel for guests say --to ADDRESS")
+    if len(what) != 2:
         raise click.UsageError("name a channel and a text, in quotes; or --rule RULE")
+    if not what[1].strip():
+        raise click.UsageError("the text is empty")
     _send_text(project, *what, to=to or "", as_json=as_json)
 
 
@@ -152,17 +161,25 @@ def _send_rule(project: Project, rule_id: str, event: str | None, guests: Guests
             click.echo(printable(_line(one)))
     if as_json:
         click.echo(json.dumps([{**reach_json(tried), "messages": sent}], indent=2))
+    if guests.to and not _tells_guests(project, tried):
+        click.echo("zennotify: --to had no effect: here the rule tells no channel for guests", err=True)
     told = [one for one in sent if one["channel"] is not None]
     if any(one.get("missing") for one in told):
         sys.exit(BAD_CONFIGURATION)
     sys.exit(0 if told and all(one["outcome"] == Outcome.SENT for one in told) else 1)
 
 
+def _tells_guests(project: Project, tried: Tried) -> bool:
+    channels = project.config.channels
+    told = (draft.told.address.channel for draft in tried.trial.drafts if draft.told is not None)
+    return any(is_for_guests(channels[name].to) for name in told)
+
+
 def _sent(exits: Exits, tried: Tried, guests: Guests) -> Iterator[dict[str, Any]]:
     """Send each message that the rule has, and yield what came of it."""
     trial = tried.trial
     for draft in trial.drafts:
-        if draft.told is None:
+        if draft.told is None or draft.told.refused:
             continue
         address = draft.told.address
         yield {

@@ -64,6 +64,7 @@ def check(config: Config | None, defaults: Config, written: Mapping[str, Any], w
             *_admin(config),
             *_password(config, written),
             *_centers(config, defaults),
+            *_lonely_ops(config, wrong),
             *_later(config, defaults),
         ]
     return Found(tuple(errors), tuple(warnings))
@@ -160,6 +161,19 @@ def _centers(config: Config, defaults: Config) -> Iterator[Said]:
         yield ("centers",), "there is no such file: no centre is known by name"
 
 
+def _lonely_ops(config: Config, wrong: Set[Place]) -> Iterator[Said]:
+    """Yield that the only channel of `ops` has nobody to tell that it fails; a console does not fail."""
+    name = config.ops[0] if len(set(config.ops)) == 1 else ""
+    channel = config.channels.get(name)
+    if channel is None or channel.fallback is not None or ("channels", name, "fallback") in wrong:
+        return
+    if not channel.url.get_secret_value().startswith("console://"):
+        yield (
+            ("ops",),
+            f"nobody hears when `{name}` itself fails: name a second channel in `ops`, or give `{name}` a `fallback`",
+        )
+
+
 def _names(written: Mapping[str, Any]) -> Iterator[Said]:
     channels = written.get("channels", {})
     if not isinstance(channels, dict):
@@ -168,14 +182,12 @@ def _names(written: Mapping[str, Any]) -> Iterator[Said]:
     for index, name in enumerate(ops if isinstance(ops, list) else [ops]):
         if isinstance(name, str) and "${" not in name and name not in channels:
             yield ("ops", index), f"there is no channel `{name[:60]}`{did_you_mean(name, channels)}"
-    ways = {name: other for name, channel in channels.items() if (other := _fallback(channel)) is not None}
-    for name, other in ways.items():
+    ways = {name: way for name, channel in channels.items() if (way := _fallback(name, channel)) is not None}
+    for place, other in ways.values():
         if other not in channels:
-            sentence = f"there is no channel `{other[:60]}`{did_you_mean(other, channels)}"
-            yield ("channels", name, "fallback"), sentence
+            yield place, f"there is no channel `{other[:60]}`{did_you_mean(other, channels)}"
         elif _is_for_guests(channels[other]):
-            sentence = f"the recipient of `{other}` comes from the event, so that it can be no fallback"
-            yield ("channels", name, "fallback"), sentence
+            yield place, f"the recipient of `{other}` comes from the event, so that it can be no fallback"
     yield from _loops(ways)
 
 
@@ -191,12 +203,15 @@ def _aliases(written: Mapping[str, Any]) -> Iterator[Said]:
             )
 
 
-def _fallback(channel: object) -> str | None:
-    """Return the channel that another one falls back to, as it is written."""
+def _fallback(name: str, channel: object) -> Said | None:
+    """Return the channel that another one falls back to as it is written, and where."""
+    place: Place = ("channels", name, "fallback")
     fallback = channel.get("fallback") if isinstance(channel, dict) else None
     if isinstance(fallback, dict):
-        fallback = fallback.get("channel")
-    return fallback if isinstance(fallback, str) and "${" not in fallback else None
+        place, fallback = (*place, "channel"), fallback.get("channel")
+    if not isinstance(fallback, str) or not fallback.strip() or "${" in fallback:
+        return None
+    return place, fallback
 
 
 def _is_for_guests(channel: object) -> bool:
@@ -204,17 +219,17 @@ def _is_for_guests(channel: object) -> bool:
     return isinstance(to, str) and "{{" in to
 
 
-def _loops(ways: Mapping[str, str]) -> Iterator[Said]:
+def _loops(ways: Mapping[str, Said]) -> Iterator[Said]:
     done: set[str] = set()
     for start in ways:
         trail: list[str] = []
         name = start
         while name in ways and name not in done and name not in trail:
             trail.append(name)
-            name = ways[name]
+            _, name = ways[name]
         if name in trail:
             circle = [*trail[trail.index(name) :], name]
-            yield ("channels", circle[-2], "fallback"), f"the fallbacks go in a circle: {' -> '.join(circle)}"
+            yield ways[circle[-2]][0], f"the fallbacks go in a circle: {' -> '.join(circle)}"
         done.update(trail)
 
 

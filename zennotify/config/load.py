@@ -23,10 +23,11 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "admin": model.AdminConfig,
     "store": model.StoreConfig,
     "keep": model.Keep,
+    "fallback": model.FallbackConfig,
     "zenoti_api": model.ZenotiApi,
 }
 #: Without these a section cannot be read, so that one whose secret is missing stays, empty.
-_NEEDED = {"url", "key"}
+_NEEDED = {"url", "key", "channel"}
 _MEANT = re.compile(r"#[^\s#]")
 _MAY_BE_EMPTY = {"server", "admin", "store", "event_aliases", "channels"}
 
@@ -202,7 +203,8 @@ def _unknown_key(place: Place) -> str:
 def _section(place: Place) -> type[BaseModel]:
     if not place:
         return model.Config
-    return model.ChannelConfig if place[0] == "channels" else _SECTIONS[str(place[-1])]
+    is_channel = place[0] == "channels" and len(place) == 2
+    return model.ChannelConfig if is_channel else _SECTIONS[str(place[-1])]
 
 
 def _sentence(detail: Mapping[str, Any]) -> str:

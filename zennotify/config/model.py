@@ -15,7 +15,7 @@ from zennotify.config.values import Address, Network
 from zennotify.core.cap import Cap
 from zennotify.core.model import Form
 from zennotify.core.rate import Rate
-from zennotify.core.verdict import Fallback, OnUnknown
+from zennotify.core.verdict import OnUnknown
 
 
 class Verify(StrEnum):
@@ -137,6 +137,16 @@ class StoreConfig(_Section):
         return Path(self.url.removeprefix("sqlite:///")) if self.url.startswith("sqlite:") else None
 
 
+class FallbackConfig(_Section):
+    """Who is told instead, and when; a plain text is the name of the channel."""
+
+    channel: _Text
+    #: How long a message may be late.
+    after: Annotated[timedelta, _span(timedelta(0), timedelta(days=30))] = _default("15m")
+    #: None: as many as `retry` has.
+    tries: Annotated[int, PlainValidator(lambda value: values.count(value, 1, 20))] | None = None
+
+
 class ChannelConfig(_Section):
     """One way out."""
 
@@ -145,7 +155,7 @@ class ChannelConfig(_Section):
     to: _Text | None = Field(default=None, repr=False)
     form: Form | None = None
     rate: Annotated[tuple[Rate, ...], PlainValidator(values.rates)] = ()
-    fallback: Annotated[Fallback | None, PlainValidator(values.fallback)] = None
+    fallback: Annotated[FallbackConfig | None, BeforeValidator(values.fallback)] = None
     #: None: resend, and hold where it is an SMS.
     on_unknown: OnUnknown | None = None
     consent: Literal["not-needed"] | None = None

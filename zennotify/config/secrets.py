@@ -49,13 +49,22 @@ class Filling:
         return self._text(value, place) if isinstance(value, str) and "${" in value else value
 
     def _text(self, text: str, place: Place) -> str:
+        missing: list[str] = []
+
+        def read(match: re.Match[str]) -> str:
+            try:
+                return self._read(match[1], place)
+            except _Missing as error:
+                missing.append(str(error))
+                return ""
+
         try:
-            filled = _PLACE.sub(lambda match: self._read(match[1], place), text)
-        except _Missing as error:
-            self.missing[place] = str(error)
-            return Unread()
+            filled = _PLACE.sub(read, text)
         except ValueError as error:
             self.wrong[place] = str(error)
+            return Unread()
+        if missing:
+            self.missing[place] = "; ".join(dict.fromkeys(missing))
             return Unread()
         if "${" in _PLACE.sub("", text):
             self.wrong[place] = f"a `${{` is not closed with `}}`; write {_FORMS}"

@@ -7,7 +7,6 @@ through `${...}` may be a secret: a sentence shows it as it is written in the fi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -18,7 +17,6 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from zennotify.core.rate import Rate, rate_of
-from zennotify.core.verdict import Fallback
 from zennotify.message.moments import style
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import kind, parse_duration, parse_time_zone
@@ -41,8 +39,6 @@ _WEB_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RATE = re.compile(r"([1-9][0-9]{0,5})/([smhd])")
 _MOST_RATES = 5
-#: How long a message may be late before its fallback is told.
-_FALLBACK_AFTER = timedelta(minutes=15)
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,9}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -330,29 +326,24 @@ def rates(value: object) -> tuple[Rate, ...]:
 
 
 def _rate(value: object) -> Rate:
-    match = _RATE.fullmatch(text(value))
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        raise ValueError(f"a rate needs its time, e.g. {value}/h or {value}/m")
+    if not isinstance(value, str):
+        raise ValueError(f"a rate is expected, e.g. 1/m or 100/h, not {kind(value)}")  # noqa: TRY004 - as above
+    match = _RATE.fullmatch(value)
     if match is None:
         raise ValueError(f"{shown(value)} is not a rate, e.g. 1/m or 100/h")
     return rate_of(int(match[1]), match[2])
 
 
-def fallback(value: object) -> Fallback | None:
-    """Read the name of a channel, or `{channel: manager-mail, after: 15m, tries: 3}`."""
-    if value is None or isinstance(value, Fallback):
+def fallback(value: object) -> object:
+    """Take the name of a channel for `{channel: name}`."""
+    if value is None or isinstance(value, dict):
         return value
-    if not isinstance(value, Mapping):
-        return Fallback(str(text(value)), _FALLBACK_AFTER)
-    known = ("channel", "after", "tries")
-    odd = next((str(key) for key in value if key not in known), None)
-    if odd is not None:
-        raise ValueError(
-            f"unknown key `{odd[:60]}`{did_you_mean(odd, known)}; known are: channel after tries"
-        )
-    if "channel" not in value:
-        raise ValueError("`channel` is missing, e.g. {channel: manager-mail, after: 15m}")
-    after = duration(value.get("after", _FALLBACK_AFTER), timedelta(0), timedelta(days=30))
-    tries = count(value["tries"], 1, 20) if value.get("tries") is not None else None
-    return Fallback(str(text(value["channel"])), after, tries)
+    if not isinstance(value, str):
+        example = "{channel: manager-mail, after: 15m}"
+        raise ValueError(f"the name of a channel is expected, or e.g. {example}, not {kind(value)}")  # noqa: TRY004 - as above
+    return {"channel": text(value)}
 
 
 def limits(value: object) -> tuple[Rate, ...]:

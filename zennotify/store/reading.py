@@ -63,6 +63,8 @@ class DeliveryView:
     reason: str
     created: datetime
     due: datetime
+    #: When it was due first: from then on its fallback counts.
+    since: datetime
     title: str | None
     message: str | None
     #: The delivery of another channel that it is the fallback of.
@@ -448,6 +450,7 @@ class Reader:
                 reason=row.reason,
                 created=from_micros(row.created),
                 due=from_micros(row.due),
+                since=from_micros(row.since),
                 title=row.title,
                 message=row.message,
                 instead_of=None if row.instead_of is None else delivery_id(row.instead_of),
