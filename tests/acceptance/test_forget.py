@@ -86,18 +86,21 @@ def desk() -> Iterator[HttpSink]:
 @pytest.fixture
 def daemon(tmp_path: Path, desk: HttpSink) -> Iterator[Daemon]:
     with HttpSink() as late:
-        late.answer(Answer(503, headers={"Retry-After": "3600"}))  # its messages wait for their next try
+        # It asks its channel to wait: its messages do, tried or not.
+        late.answer(Answer(503, headers={"Retry-After": "3600"}))
         channels = {"desk": {"url": desk.url()}, "late": {"url": late.url()}}
         daemon = Daemon(tmp_path, channels=channels, rules=RULES)
         daemon.start()
-        post_all(daemon)
-        desk.wait_for(len(events()) + 1)
-        late.wait_for(2)
-        for _ in range(100):  # what was received is perhaps not settled yet
-            if not daemon.json("deliveries", "--state", "sending"):
-                break
-        yield daemon
-        daemon.kill()
+        try:
+            post_all(daemon)
+            desk.wait_for(len(events()) + 1)
+            late.wait_for(1)
+            for _ in range(100):  # what was received is perhaps not settled yet
+                if not daemon.json("deliveries", "--state", "sending"):
+                    break
+            yield daemon
+        finally:
+            daemon.kill()
 
 
 def traces(folder: Path) -> dict[str, list[bytes]]:
