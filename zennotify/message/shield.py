@@ -16,8 +16,9 @@ _MEANINGFUL: Final = "\\`*_[]()<>#+-.!~&=@\"'"
 _PLANE: Final = 0xF0000
 _SHIELD = {ord(char): chr(_PLANE + ord(char)) for char in _MEANINGFUL}
 _NEEDS_SHIELD = re.compile(r"""[\\`*_\[\]()<>#+\-.!~&=@"'\n\r\v\f\x85\u2028\u2029]""")
-#: A line break in a value, with the blanks and the empty lines around it: they would end a paragraph.
-_BREAK = re.compile(r"[ \t]*[\n\r\v\f\x85\u2028\u2029]\s*")
+#: A line break in a value, with the blanks and the empty lines around it: they would end a paragraph.  It is looked for
+#: at the first of some blanks only: at each, a long run of them would cost its square.
+_BREAK = re.compile(r"(?<![ \t])[ \t]*+[\n\r\v\f\x85\u2028\u2029]\s*")
 
 _TO_PLAIN: Final = {chr(_PLANE + ord(char)): char for char in _MEANINGFUL}
 _TO_HTML: Final = {shielded: html.escape(char) for shielded, char in _TO_PLAIN.items()}

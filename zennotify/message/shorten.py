@@ -18,7 +18,7 @@ _MOST_GROWTH: Final = 8
 #: This part more than the estimate is cut each time, so that a few tries are enough.
 _MORE: Final = 200
 #: Where a block begins that no mark-up reaches into.
-_BLOCK = re.compile(r"\n(?=\s*\n|[-*] |#|\d+\. )")
+_BLOCK = re.compile(r"\n(?=[^\S\n]*\n|[-*] |#|\d+\. )")
 #: What may end mark-up that the cut left open.
 _CLOSERS: Final = ("", "**", "*", "`", "__", "_", "***")
 
