@@ -37,9 +37,10 @@ def shielded(chars: str) -> str:
 
 
 _AT: Final = shielded("@")
-#: An `@` in a value that belongs to an e-mail address, and not to `@everyone`.
+#: An `@` in a value that belongs to an e-mail address, and not to `@everyone`; Discord sees that, and `@here`, at the
+#: beginning of a longer word, too.
 _ADDRESS_AT = re.compile(
-    rf"(?<=[\w{shielded('.+-_')}]){_AT}(?=\w)(?!(?:everyone|here|channel|all)\b)", re.IGNORECASE
+    rf"(?<=[\w{shielded('.+-_')}]){_AT}(?=\w)(?!everyone|here|(?:channel|all)\b)", re.IGNORECASE
 )
 _BACKSLASH_BEFORE_VALUE = re.compile(f"\\\\(?={_SHIELDED.pattern})")
 #: What makes a list, or a heading of the line above, where a value begins a line.
