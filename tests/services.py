@@ -33,6 +33,8 @@ PHONES: Final = {
     "twilio": f"twilio://AC{'a' * 32}:{'b' * 32}@+12065550111",
     "vonage": "vonage://AC123456:secretsecret@12065550111",
     "clicksend": "clicksend://user:key@",
+    "bulksms": "bulksms://user:pass@",
+    "msgbird": f"msgbird://{'a' * 25}/12065550111",
 }
 MAILS: Final = {"mailto": "mailto://desk:secret@example.com"}
 HOOKS: Final = {"json": "json://localhost/hook", "form": "form://localhost/hook"}

@@ -163,6 +163,19 @@ def test_a_bad_url_gets_one_clear_sentence(url: str, sentence: str) -> None:
     assert sentence in problem(url)
 
 
+@pytest.mark.parametrize("scheme", SERVICES)
+@pytest.mark.parametrize("setting", ["format=markdown", "Format=text", "format="])
+def test_how_a_service_reads_a_message_can_be_chosen_for_mail_and_hooks_only(
+    scheme: str, setting: str
+) -> None:
+    url, to = GOOD[scheme]
+    url += ("&" if "?" in url else "?") + setting
+    if SERVICES[scheme].form in {Form.EMAIL, Form.JSON}:
+        assert check_url(url, to, None) is SERVICES[scheme].form
+    else:
+        assert problem(url, to) == "`url` may not use format=: a message is written as its service reads it"
+
+
 RECIPIENTS = [
     (SLACK, MAIL, "`to` cannot be used with slack://: its `url` already says where"),
     ("json://example.com", MAIL, "`to` cannot be used with json://"),

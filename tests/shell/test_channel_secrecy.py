@@ -41,6 +41,30 @@ def test_the_recipient_is_not_shown(said: str) -> None:
     assert "2065550100" not in words(said, to="+12065550100")
 
 
+@pytest.mark.parametrize(
+    ("to", "said", "shown"),
+    [
+        ("+12065550100", "(206) 555-0100 is unreachable", "*** is unreachable"),
+        ("+12065550100", "+1 206-555-0100 is not valid", "*** is not valid"),
+        ("+12065550100", "2065550100: no mobile", "***: no mobile"),
+        ("+12065550100", "error 21211 for 001.206.555.0100.", "error 21211 for ***."),
+        ("+12065550100", "21211: 5550100", "21211: ***"),
+        ("+12065550100", "x00000012065550100", "x***"),
+        ("+442079460958", "020 7946 0958 and +44 (0)20 7946 0958", "*** and ***"),
+        ("+12065550100", "code 5550101, 20655501001", "code 5550101, 20655501001"),
+        ("anna.smith@example.com", "[Anna.Smith@example.com]: rejected", "[***]: rejected"),
+        ("anna.smith@example.com", "no user anna.smith here", "no user *** here"),
+        ("anna.smith@example.com", "'anna.smith' unknown (example.com)", "'***' unknown (example.com)"),
+        ("anna.smith@example.com", "bounce-anna.smith=example.com@lists", "bounce-***@lists"),
+        ("anna+spa@example.com", "mailbox of anna is full", "mailbox of *** is full"),
+        ("info@example.com", "no such information", "no such information"),
+        ("ann@example.com", "ann is here: ann@EXAMPLE.com", "ann is here: ***"),
+    ],
+)
+def test_the_recipient_is_not_shown_in_any_writing(to: str, said: str, shown: str) -> None:
+    assert words(said, to=to) == shown
+
+
 def test_the_message_is_not_shown() -> None:
     said = '{"error": "bad text", "text": "Abc Test did not come to Yoga at 10:00 AM"}'
     assert words(said) == '{"error": "bad text", "text": "…"}'

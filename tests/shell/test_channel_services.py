@@ -238,3 +238,56 @@ def test_a_mention_that_a_template_writes_calls_whom_it_names(world: Elsewhere) 
     world.answer(YES)
     channel(CHATS["discord"]).send(chat("@here: no-show", "@everyone"), Label("d1"))
     assert world.received[0].json["content"] == "**@everyone**\n\n@here: no-show"
+
+
+#: A text, and how BulkSMS, Vonage and MessageBird call what it is written in.
+ALPHABETS = {
+    "GSM-7": ("Anna missed Yoga [25 €]", ("TEXT", "text", "plain")),
+    "two parts": ("Anna missed " + "Yoga " * 40, ("TEXT", "text", "plain")),
+    "other letters": ("李小龍 missed Yoga", ("UNICODE", "unicode", "unicode")),
+    "one other letter": ("Anna missed Yoga – 25", ("UNICODE", "unicode", "unicode")),
+}
+
+
+@pytest.mark.parametrize(("text", "names"), ALPHABETS.values(), ids=ALPHABETS)
+def test_an_sms_service_is_told_which_alphabet_it_needs(
+    world: Elsewhere, text: str, names: tuple[str, str, str]
+) -> None:
+    world.answer(YES)
+    bulk, vonage, bird = (channel(PHONES[name], PHONE) for name in ("bulksms", "vonage", "msgbird"))
+    for phone in (bulk, vonage, bird, bulk):
+        assert phone.send(sms(text), Label("d1")).outcome is Outcome.SENT
+        assert phone.send(sms("next"), Label("d2")).outcome is Outcome.SENT
+    got = world.received
+    assert [one.json["encoding"] for one in got[:2]] == [names[0], "TEXT"]
+    assert [one.form["type"] for one in got[2:4]] == [names[1], "text"]
+    assert [one.form["datacoding"] for one in got[4:6]] == [names[2], "plain"]
+    assert got[6].json["encoding"] == names[0]
+    assert {one.json["body"] for one in got[:1]} | {got[2].form["text"], got[4].form["body"]} == {
+        text.rstrip()
+    }
+
+
+def test_an_sms_goes_to_the_provider_as_it_expects_it(world: Elsewhere) -> None:
+    world.answer(YES)
+    for name in ("vonage", "msgbird"):
+        assert channel(PHONES[name], PHONE).send(sms("Hi"), Label("d1")).outcome is Outcome.SENT
+    vonage, bird = world.received
+    assert world.meant == ["https://rest.nexmo.com", "https://rest.messagebird.com"]
+    assert (vonage.path, bird.path) == ("/sms/json", "/messages")
+    assert vonage.form == {
+        "api_key": "AC123456",
+        "api_secret": "secretsecret",
+        "ttl": "900000",
+        "from": "12065550111",
+        "to": PHONE[1:],
+        "type": "text",
+        "text": "Hi",
+    }
+    assert bird.form == {
+        "originator": "+12065550111",
+        "recipients": PHONE,
+        "datacoding": "plain",
+        "body": "Hi",
+    }
+    assert bird.headers["Authorization"] == f"AccessKey {'a' * 25}"

@@ -233,6 +233,58 @@ def test_a_session_that_says_something_odd_is_not_used_again() -> None:
     assert server.sessions == 2
 
 
+SURPRISE = "\r\n250 surprise"
+
+
+@pytest.mark.parametrize("offers", OFFERS)
+@pytest.mark.parametrize(
+    ("stage", "reply"),
+    [("GREETING", "220 hi"), ("MAIL", "250 ok"), ("RCPT", "250 ok"), ("DATA", "354 go on")],
+)
+def test_a_reply_that_nobody_asked_for_is_not_taken_for_the_next_one(
+    offers: tuple[str, ...], stage: str, reply: str
+) -> None:
+    replies = {stage: [reply + SURPRISE], "CONTENT": ["554 refused"]}
+    with ScriptedSmtp(replies, offers=offers) as server:
+        result = send(channel(server.url()))
+    assert result.outcome is Outcome.TEMPORARY
+    assert "an answer that cannot be read, before the message was sent" in result.detail
+    assert server.mails == []
+
+
+def test_a_reply_that_nobody_asked_for_is_not_taken_for_the_next_one_over_tls(tmp_path: Path) -> None:
+    tls, _ = self_signed(tmp_path)
+    with ScriptedSmtp({"DATA": ["354 go on" + SURPRISE], "CONTENT": ["554 refused"]}, tls=tls) as server:
+        result = send(channel(server.url(scheme="mailtos", query="&verify=no")))
+    assert (result.outcome, server.mails) == (Outcome.TEMPORARY, [])
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        {"CONTENT": ["250 taken" + SURPRISE, "250 taken"]},
+        {"RCPT": ["550 unknown", "250 ok"], "RSET": ["250 ok" + SURPRISE]},
+    ],
+)
+@pytest.mark.parametrize("offers", OFFERS)
+def test_a_session_with_a_reply_that_nobody_asked_for_is_not_used_again(
+    replies: dict[str, list[str]], offers: tuple[str, ...]
+) -> None:
+    with ScriptedSmtp(replies, offers=offers) as server:
+        desk = channel(server.url())
+        first = Outcome.PERMANENT if "RCPT" in replies else Outcome.SENT
+        assert outcomes(desk, 2) == [first, Outcome.SENT]
+    assert server.sessions == 2
+    assert server.mails[-1][0] == 2
+
+
+@pytest.mark.parametrize("offers", OFFERS)
+def test_who_ends_a_session_before_the_text_did_not_get_it(offers: tuple[str, ...]) -> None:
+    with ScriptedSmtp({"DATA": ["354 go on\r\n421 closing"]}, offers=offers) as server:
+        assert send(channel(server.url())).outcome is Outcome.TEMPORARY
+    assert server.mails == []
+
+
 # --- how long, and how many
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.services import CHATS, HOOKS, MAILS, PHONE, PHONES
+from tests.elsewhere import everywhere
+from tests.services import CHATS, HOOKS, MAILS, PHONE, PHONES, SLACK, SLACK_YES, YES
+from tests.sinks import Received
 from zennotify.channel import Channel, open_channel
 from zennotify.channel.text import from_html
-from zennotify.core.model import Form, Message, Room
-from zennotify.message import Templates
+from zennotify.core.model import Form, Label, Message, Outcome, Room
+from zennotify.message import Templates, repeated
 from zennotify.message.markdown import to_text
 from zennotify.message.sms import measure
 
@@ -148,7 +151,7 @@ def test_a_message_is_within_what_a_chat_takes_after_all_that_is_done_to_it(name
     assert 0.6 * desk.room.body < desk.room.weigh(message.title, message.body) <= desk.room.body
     assert len(message.title) <= desk.room.title
     assert message.body.endswith("\n\nRef a1b2c3d4")
-    assert NOTE.search(message.body) or name == "matrixs"  # it takes nearly as much as there can be
+    assert NOTE.search(message.body)
 
 
 @pytest.mark.parametrize("name", PHONES)
@@ -177,6 +180,42 @@ def test_what_other_channels_take() -> None:
     assert channel("console://x", form=Form.SMS, segments=1).room == Room(segments=1)
     signal = channel("signal://localhost/+12065550111/+12065550100")
     assert (signal.form, signal.room.segments, signal.room.body) == (Form.SMS, None, 32768)
+
+
+#: How large a request of each service may be, as its provider counts.
+MOST: Mapping[str, Callable[[Received], bool]] = {
+    CHATS["workflows"]: lambda got: len(got.body) <= 28 * 1024,
+    CHATS["matrixs"]: lambda got: len(json.dumps(got.json, ensure_ascii=False).encode()) <= 60_000,
+    # Where there is more, Apprise makes a file of it and the server another one.
+    CHATS["ntfy"]: lambda got: len(got.body) <= 8000 and len(got.json["message"].encode()) <= 4096,
+    f"{SLACK}?blocks=yes": lambda got: all(
+        len(block["text"]["text"]) <= 3000
+        if block["type"] == "section"
+        else len(html.unescape(block["text"]["text"])) <= 150
+        for block in got.json["attachments"][0]["blocks"]
+    ),
+}
+
+
+@pytest.mark.parametrize("url", MOST, ids=lambda url: url.partition(":")[0])
+@pytest.mark.parametrize("guest", ["word ", "中文字 ", "\U0001f600", '"&<> ', "\\*_", "é\n"])
+@pytest.mark.parametrize("times", [500, 20_000])
+def test_a_request_is_within_what_its_provider_counts(
+    monkeypatch: pytest.MonkeyPatch, url: str, guest: str, times: int
+) -> None:
+    names = {"guest": {"name": guest * (times // len(guest))}}
+    template = TEMPLATES.inline(
+        "{% block title %}{{ guest.name }}{% endblock %}{% block body %}**Hi** {{ guest.name }}{% endblock %}",
+        "",
+    )
+    with everywhere(monkeypatch) as world:
+        world.answer(SLACK_YES if url.startswith(SLACK) else YES)
+        desk = channel(url)
+        message = template.render(desk.form, names, short_id="a1b2c3d4", room=desk.room)
+        assert desk.send(repeated(message), Label("d1")).outcome is Outcome.SENT
+    got = [one for one in world.received if b"Ref a1b2c3d4" in one.body]
+    assert len(got) == 1
+    assert MOST[url](got[0])
 
 
 def test_a_message_of_50_000_characters_is_one_with_a_mark() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zennotify.core.model import Form
+from zennotify.core.model import Form, Room
 from zennotify.errors import ExpressionError, MessageError
 from zennotify.message import TemplateProblem, Templates, compile_expression
 
@@ -131,6 +131,30 @@ AT_ONCE = {
 def test_a_bomb_is_stopped_when_the_message_is_rendered(source: str, message: str) -> None:
     with bounded():
         assert outcome(source) == f"message:1: {message}"
+
+
+#: A pattern that looks for the end of a run anew at each of its characters would take half a minute for each of these.
+RUNS = {
+    "blanks": ". {{ data.note }}",
+    "blanks of two kinds": ". {{ data.tabs }}",
+    "blanks that a template joins": "{% set x = data.note ~ 'x' %}{{ x }}",
+}
+
+
+@pytest.mark.parametrize("source", RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize("form", Form)
+def test_a_long_run_of_one_character_costs_no_more_than_other_text(form: Form, source: str) -> None:
+    template = TEMPLATES.inline(source, "title")
+    data = {"note": "." + " " * 60_000 + "x", "tabs": "." + " \t" * 30_000 + "x"}
+    with bounded():
+        body = template.render(form, {"data": data}, short_id="a1b2c3d4", room=Room(body=2000)).body
+    assert body
+
+
+def test_what_is_too_much_to_print_is_refused_before_it_is_worked_on() -> None:
+    template = TEMPLATES.inline("{% set x %}{{ data.note }}{% endset %}", "title")
+    with bounded(), pytest.raises(MessageError, match=PRINTED):
+        template.render(Form.SMS, {"data": {"note": "\n" * 40_000_000}}, short_id="a1b2c3d4")
 
 
 AT_LOAD = {

@@ -49,6 +49,8 @@ LIVE = {
     "pover": r"(?!)",
 }
 TAGS = {"tgram": {"b", "a"}, "matrixs": {"strong", "a", "br"}, "pover": {"b", "a", "br"}}
+#: Apprise itself writes CR LF behind a title.
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 TWINS = str.maketrans({"\u200b": "", "∗": "*", "∼": "~"})
 
 
@@ -88,6 +90,7 @@ def test_a_value_means_nothing_in_a_chat(world: Elsewhere, name: str, value: str
     assert len(got) == 1, "one message, one request"
     shown = received(got[0])
     whole = "\n".join(shown)
+    assert CONTROLS.search(whole) is None
     for word in words(value):
         assert word in whole.translate(TWINS).replace("\\", "")
     if name in TAGS:
@@ -147,6 +150,7 @@ def test_a_value_means_nothing_in_an_sms(world: Elsewhere, form: Form, value: st
     (got,) = world.received
     assert got.form["to"] == PHONE.removeprefix("+")
     text = got.form["text"]
+    assert CONTROLS.search(text) is None
     assert measure(text).segments <= 10
     if form is Form.SMS:
         assert measure(text).segments <= 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from time import process_time
 from typing import Any
 
 import pytest
@@ -97,6 +98,15 @@ def test_the_guest_of_a_membership_is_the_member_with_the_id_or_the_primary(
     data: dict[str, Any], guest: dict[str, Any]
 ) -> None:
     assert things_of(event("Guest.Membership.Created", data)).get("guest", {}) == guest
+
+
+def test_a_long_run_of_blanks_in_a_name_costs_no_more_than_other_names() -> None:
+    blanks = " " * 100_000
+    members = [{"id": "g", "name": f"Ann{blanks}Lee{blanks}(Primary){blanks}"}]
+    started = process_time()
+    guest = things_of(event("Guest.Membership.Created", {"members": members}))["guest"]
+    assert guest["name"] == f"Ann{blanks}Lee"
+    assert process_time() - started < 10  # its square takes minutes
 
 
 def test_only_what_things_have_is_remembered() -> None:

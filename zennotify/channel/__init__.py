@@ -17,6 +17,7 @@ The door to Apprise and `requests`, which are loaded by the first channel that n
                                    ->  outcome     what an answer means
                                    ->  secrecy     what of an answer may be read
                                    ->  hook        json:// and form:// with what stands on a message
+                                   ->  sms         SMS services that are told the alphabet
                                    ->  text        how a message is written for each service
                                    ->  room        how much of it each service takes
                                    ->  letter      the bytes of a mail

@@ -163,6 +163,9 @@ def _check_settings(settings: dict[str, str], service: Service) -> None:
             f"`url` may not use {min(found)}=: one channel sends one message to one recipient, "
             "and zennotify itself repeats what failed"
         )
+    # Read in another way than it was written, a value would mean something again.
+    if "format" in settings and service.form in {Form.CHAT, Form.SMS}:
+        raise ChannelProblem("`url` may not use format=: a message is written as its service reads it")
 
 
 def _recipient(to: str, scheme: str) -> str:

@@ -43,15 +43,17 @@ class ProxyError(OSError):
 def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
     """Return a connected socket.
 
-    All addresses of the name together take no more time than is `left`, which raises TimeoutError when none is.
+    All addresses of the name together take no more time than is `left`, which raises TimeoutError when none is; one
+    that does not answer no more than its share, so that the next has time, too.
     """
     error: OSError | None = None
-    for family, kind, protocol, address in _addresses(host, port, left):
+    places = _addresses(host, port, left)
+    for number, (family, kind, protocol, address) in enumerate(places):
         if is_forbidden(str(address[0])):
             raise ForbiddenAddressError
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(left())
+            sock.settimeout(left() / (len(places) - number))
             # What is written is whole; the kernel would wait 40 ms for more.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.connect(address)

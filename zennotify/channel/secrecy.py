@@ -21,6 +21,9 @@ _READ: Final = 2000
 _HIDDEN = "***"
 #: Shorter parts of a URL are words of every sentence.
 _SHORTEST_SECRET = 4
+#: Who knows so many of a number's last digits knows whose it is.
+_TELLING_DIGITS = 7
+_BETWEEN: Final = r"[ ()./-]{0,3}"
 #: A run of so many letters and digits of the message is taken out; shorter ones are words that any provider uses.
 _SHORTEST_QUOTE = 7
 #: As JSON has them; others are left.
@@ -36,8 +39,9 @@ class Mask:
     """Takes out of a text what one channel has to keep to itself."""
 
     def __init__(self, url: str, to: str | None) -> None:
-        hidden = sorted(_hidden(url, to), key=len, reverse=True)
-        self._hidden = re.compile("|".join(map(re.escape, hidden)), re.IGNORECASE) if hidden else None
+        hidden = map(re.escape, sorted(_hidden(url), key=len, reverse=True))
+        patterns = [*_recipient(to), *hidden]
+        self._hidden = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
     def __repr__(self) -> str:
         return f"Mask({_HIDDEN})"
@@ -58,7 +62,27 @@ def _plain(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def _hidden(url: str, to: str | None) -> set[str]:
+def _recipient(to: str | None) -> list[str]:
+    """Return patterns of the ways in which a provider may name the one whom a message is for."""
+    if not to:
+        return []
+    name, at, domain = to.rpartition("@")
+    if not at:
+        return [re.escape(to), _number(re.sub(r"\D", "", to))]
+    names = sorted({name, name.partition("+")[0]}, key=len, reverse=True)
+    alone = [rf"(?<!\w){re.escape(each)}(?!\w)" for each in names if len(each) >= _SHORTEST_SECRET]
+    return [f"{re.escape(name)}[@=]{re.escape(domain)}", *alone]
+
+
+def _number(digits: str) -> str:
+    """Return a pattern of a number as people write it, with a prefix or without: the last digits are whose it is."""
+    whose = _BETWEEN.join(digits[-_TELLING_DIGITS:])
+    most = max(len(digits) - _TELLING_DIGITS, 0) + 2  # 00 before the country, or 0 behind it
+    before = rf"(?<!\d)[+(]*(?:\d{_BETWEEN}){{0,{most}}}|\d{{0,20}}"
+    return rf"(?:{before}){whose}(?!\d)"
+
+
+def _hidden(url: str) -> set[str]:
     """Return every part of a channel's address that must not be shown, raw and decoded."""
     _, _, rest = url.partition("://")
     place, _, query = rest.partition("?")
@@ -75,8 +99,6 @@ def _hidden(url: str, to: str | None) -> set[str]:
     parts.update([unquote(part) for part in parts])
     if login:
         parts.update(_as_sent(unquote(login), host.partition(":")[0]))
-    if to:
-        parts.update({to, to.lstrip("+")})
     return {part for part in parts if len(part) >= _SHORTEST_SECRET}
 
 

@@ -52,7 +52,8 @@ class Service:
     form: Form
     reads: Reads = Reads.TEXT
     titled: Titled = Titled.FIELD
-    #: Characters of a message, title included where it is in the body; None: as Apprise's class says.
+    #: What a message may have, title included where it is in the body, in what room.py counts for the service: for most
+    #: in characters; None: as Apprise's class says.
     most: int | None = None
 
 
@@ -86,14 +87,15 @@ SERVICES: Final[dict[str, Service]] = {
     **_chat("google_chat:NotifyGoogleChat", "gchat", Reads.GOOGLE, Titled.IN_BODY),
     **_chat("discord:NotifyDiscord", "discord", Reads.MARKDOWN, Titled.IN_BODY),
     **_chat("telegram:NotifyTelegram", "tgram", Reads.HTML, Titled.IN_BODY),
-    # Teams takes 28 KB; Apprise's limit would cut what fits.
-    **_chat("workflows:NotifyWorkflows", "workflow workflows", Reads.MARKDOWN, Titled.LIKE_BODY, 20_000),
+    # Teams takes 28 KB of JSON, in halves here; Apprise's limit would cut what fits.
+    **_chat("workflows:NotifyWorkflows", "workflow workflows", Reads.MARKDOWN, Titled.LIKE_BODY, 12_000),
     **_chat("mattermost:NotifyMattermost", "mmost mmosts", Reads.MATTERMOST, Titled.IN_BODY),
     # What a server takes that nobody has set up otherwise.
     **_chat("rocketchat:NotifyRocketChat", "rocket rockets", Reads.UNESCAPED, Titled.IN_BODY, 5000),
     **_chat("webexteams:NotifyWebexTeams", "webex wxteams", Reads.MARKDOWN, Titled.IN_BODY),
     **_chat("zulip:NotifyZulip", "zulip", Reads.UNESCAPED),
-    **_chat("matrix:NotifyMatrix", "matrix matrixs", Reads.HTML, Titled.IN_BODY),
+    # An event has 65,536 bytes, for the text twice: as HTML and as words.  Encrypted it grows by a third.
+    **_chat("matrix:NotifyMatrix", "matrix matrixs", Reads.HTML, Titled.IN_BODY, 20_000),
     **_chat("pushover:NotifyPushover", "pover", Reads.HTML),
     # A server makes a file of more, of bytes even; title and body are one to it.
     **_chat("ntfy:NotifyNtfy", "ntfy ntfys", Reads.TEXT, most=4096),
@@ -110,12 +112,12 @@ SERVICES: Final[dict[str, Service]] = {
     **_mail("brevo:NotifyBrevo", "brevo"),
     **_mail("sparkpost:NotifySparkPost", "sparkpost"),
     **_phone("twilio:NotifyTwilio", "twilio"),
-    **_phone("vonage:NotifyVonage", "vonage nexmo"),
+    **_phone("zennotify.channel.sms:Vonage", "vonage nexmo"),
     **_phone("sinch:NotifySinch", "sinch"),
-    **_phone("messagebird:NotifyMessageBird", "msgbird"),
+    **_phone("zennotify.channel.sms:MessageBird", "msgbird"),
     **_phone("clicksend:NotifyClickSend", "clicksend"),
     **_phone("plivo:NotifyPlivo", "plivo"),
-    **_phone("bulksms:NotifyBulkSMS", "bulksms"),
+    **_phone("zennotify.channel.sms:BulkSms", "bulksms"),
     **_phone("telnyx:NotifyTelnyx", "telnyx"),
     **_phone("sns:NotifySNS", "sns"),
     **_phone("signal_api:NotifySignalAPI", "signal signals"),

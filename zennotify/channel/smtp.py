@@ -8,7 +8,6 @@ any other way than this module understands is closed.
 
 from __future__ import annotations
 
-import io
 import re
 import smtplib
 import socket
@@ -20,7 +19,7 @@ from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from zennotify.channel import tls
-from zennotify.channel.attempt import Attempt, Incoming, UnreadableError, current, send_all
+from zennotify.channel.attempt import Attempt, UnreadableError, current, send_all
 from zennotify.channel.dial import dial
 from zennotify.channel.kept import Kept
 from zennotify.channel.outcome import MailAnswer, Stage
@@ -35,6 +34,8 @@ _LIMIT_HOLDS: Final = 60.0
 _PROOF_OF_LIFE: Final = 1 / 3
 #: No more of one reply is read.
 _LARGEST_REPLY: Final = 16 * 1024
+#: No record of TLS is larger: what is left of one is not seen from outside.
+_LARGEST_PART: Final = 16 * 1024
 #: What stands in the place of a code: the server cannot do what the URL asks for; it is no mail server.
 _NOT_OFFERED: Final = 502
 _NO_CODE: Final = -1
@@ -177,7 +178,7 @@ class _Door:
 class _Session(smtplib.SMTP):
     """One conversation with a mail server, within what the current attempt may spend."""
 
-    file: io.BufferedReader | None
+    file: _Replies | None
     sock: socket.socket | None
 
     def __init__(self, made: Attempt, door: _Door) -> None:
@@ -230,13 +231,14 @@ class _Session(smtplib.SMTP):
         if self.mails > 1:
             self._patience = monotonic() + made.left() * _PROOF_OF_LIFE
         self._announce(commands)
+        self._listen()
         self.send(content)
         # Only with its last line a mail is one.  Where writing failed, the server cannot have taken it.
         made.sent = True
         code, words = self.getreply()
         if not 200 <= code < 300:
             raise self._no("content", code, words)
-        self.is_between_mails = True
+        self.is_between_mails = self._is_silent
         return MailAnswer(code=code, words=_text(words))
 
     def _announce(self, commands: dict[str, bytes]) -> None:
@@ -262,8 +264,23 @@ class _Session(smtplib.SMTP):
             with suppress(OSError, UnreadableError):
                 codes = [self.getreply()[0] for _ in range(unread)]
                 # Who goes on with a mail that has no recipient waits for its text: whatever we say is that.
-                self.is_between_mails = _GO_ON not in codes and self.rset()[0] == 250
+                self.is_between_mails = _GO_ON not in codes and self.rset()[0] == 250 and self._is_silent
         return _refused(code, words, verb)
+
+    def _listen(self) -> None:
+        """See that no reply waits already, which would be taken for the one to what we say next."""
+        if self.sock is not None and self.file is not None and self._is_silent:
+            self.sock.settimeout(0)
+            with suppress(BlockingIOError, ssl.SSLWantReadError):
+                if not self.file.receive():
+                    raise smtplib.SMTPServerDisconnected("the server closed the connection")
+        if not self._is_silent:
+            raise UnreadableError("a reply that nobody asked for")
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether all was read of what has come; kept.py sees what comes later."""
+        return self.file is None or not self.file.unread
 
     # --- what smtplib asks for
 
@@ -284,7 +301,7 @@ class _Session(smtplib.SMTP):
         if self.sock is None:
             raise smtplib.SMTPServerDisconnected("the connection is closed")
         if self.file is None:  # at the beginning, and again after STARTTLS
-            self.file = io.BufferedReader(Incoming(self.sock, self.left))
+            self.file = _Replies(self)
         lines: list[bytes] = []
         room = _LARGEST_REPLY
         while True:
@@ -335,6 +352,41 @@ class _Session(smtplib.SMTP):
         door, self._door = self._door, None
         if door is not None:
             door.has_changed(closed=1)
+
+
+class _Replies:
+    """What a session's server says, however slowly it drips within the attempt's time.
+
+    A socket's own time-out begins anew with every byte.
+    """
+
+    def __init__(self, session: _Session) -> None:
+        self._session = session
+        #: What came and was not read yet.
+        self.unread = b""
+
+    def readline(self, most: int) -> bytes:
+        """Return the next line, or as much of it as may be; without its end where there comes no more."""
+        while b"\n" not in self.unread and len(self.unread) < most:
+            sock = self._session.sock
+            if sock is None:
+                break
+            sock.settimeout(self._session.left())
+            if not self.receive():
+                break
+        end = self.unread.find(b"\n", 0, most) + 1 or most
+        line, self.unread = self.unread[:end], self.unread[end:]
+        return line
+
+    def receive(self) -> bool:
+        """Take what has come; return whether it was anything but the end."""
+        sock = self._session.sock
+        part = sock.recv(_LARGEST_PART) if sock is not None else b""
+        self.unread += part
+        return bool(part)
+
+    def close(self) -> None:
+        """Do nothing: the socket is the session's."""
 
 
 def _refused(code: int, words: bytes | str, verb: str = "") -> RefusedError:

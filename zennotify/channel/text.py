@@ -37,8 +37,10 @@ _LINK = re.compile(r"!?\[([^\]\n]{0,500})\]\(<?([^)\s>]{0,500})>?\)")
 _STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1")
 _EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])(.{1,500}?)(?<=[^\s*_])\1(?![\w*])")
 _HEADING = re.compile(r"^ {0,3}#{1,6} +(.*?)(?: +#+)?$", re.MULTILINE)
-#: Escaped characters wait here, out of the private use area, while mark-up is changed.
+#: Escaped characters wait as these of the private use area while mark-up is changed.
 _PARKED: Final = 0xE000
+#: A value's own would come out as what waits there: as mark-up, a mention, or a control.
+_NOT_OURS = re.compile(f"[{chr(_PARKED)}-{chr(_PARKED + 127)}]")
 _BLANK: Final = "\u200b"
 
 
@@ -105,7 +107,7 @@ def _changed(markdown: str, marks: _Marks) -> str:
         return _parked(marks.twins.get(match[1], match[1]))
 
     strong, emphasis = _parked(marks.strong), _parked(marks.emphasis)
-    text = _ESCAPE.sub(literal, markdown)
+    text = _ESCAPE.sub(literal, _NOT_OURS.sub("", markdown))
     text = _LINK.sub(lambda link: marks.link(link[1], link[2]), text)
     text = _HEADING.sub(rf"{strong}\1{strong}", text)
     text = _STRONG.sub(rf"{strong}\2{strong}", text)

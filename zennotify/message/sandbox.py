@@ -130,7 +130,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
     @staticmethod
     def put(value: Any) -> str:
         """Return a value as it is printed: shielded, unless it is Markdown already."""
-        return limits.printed(str(value) if isinstance(value, Markup) else shield(show(value)))
+        text = limits.printed(show(value))
+        return str(text) if isinstance(value, Markup) else shield(text)
 
     @staticmethod
     def key(value: Any) -> Any:

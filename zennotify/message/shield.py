@@ -16,8 +16,9 @@ _MEANINGFUL: Final = "\\`*_[]()<>#+-.!~&=@\"'"
 _PLANE: Final = 0xF0000
 _SHIELD = {ord(char): chr(_PLANE + ord(char)) for char in _MEANINGFUL}
 _NEEDS_SHIELD = re.compile(r"""[\\`*_\[\]()<>#+\-.!~&=@"'\n\r\v\f\x85\u2028\u2029]""")
-#: A line break in a value, with the blanks and the empty lines around it: they would end a paragraph.
-_BREAK = re.compile(r"[ \t]*[\n\r\v\f\x85\u2028\u2029]\s*")
+#: A line break in a value, with the blanks and the empty lines around it: they would end a paragraph.  It is looked for
+#: at the first of some blanks only: at each, a long run of them would cost its square.
+_BREAK = re.compile(r"(?<![ \t])[ \t]*+[\n\r\v\f\x85\u2028\u2029]\s*")
 
 _TO_PLAIN: Final = {chr(_PLANE + ord(char)): char for char in _MEANINGFUL}
 _TO_HTML: Final = {shielded: html.escape(char) for shielded, char in _TO_PLAIN.items()}
@@ -36,9 +37,10 @@ def shielded(chars: str) -> str:
 
 
 _AT: Final = shielded("@")
-#: An `@` in a value that belongs to an e-mail address, and not to `@everyone`.
+#: An `@` in a value that belongs to an e-mail address, and not to `@everyone`; Discord sees that, and `@here`, at the
+#: beginning of a longer word, too.
 _ADDRESS_AT = re.compile(
-    rf"(?<=[\w{shielded('.+-_')}]){_AT}(?=\w)(?!(?:everyone|here|channel|all)\b)", re.IGNORECASE
+    rf"(?<=[\w{shielded('.+-_')}]){_AT}(?=\w)(?!everyone|here|(?:channel|all)\b)", re.IGNORECASE
 )
 _BACKSLASH_BEFORE_VALUE = re.compile(f"\\\\(?={_SHIELDED.pattern})")
 #: What makes a list, or a heading of the line above, where a value begins a line.

@@ -13,12 +13,13 @@ from zennotify.message.cut import kept
 from zennotify.message.markdown import is_closed, to_text
 from zennotify.message.shield import shield
 
-#: No service makes more of a character: `"` becomes `&quot;`, a line break `<br />` and itself.
-_MOST_GROWTH: Final = 8
+#: No service makes more of a character: `"` becomes `&quot;`, a line break `<br />` and itself, an emoji six halves of
+#: two bytes.  What is more than that is for the title, where it counts, too.
+_MOST_GROWTH: Final = 10
 #: This part more than the estimate is cut each time, so that a few tries are enough.
 _MORE: Final = 200
 #: Where a block begins that no mark-up reaches into.
-_BLOCK = re.compile(r"\n(?=\s*\n|[-*] |#|\d+\. )")
+_BLOCK = re.compile(r"\n(?=[^\S\n]*\n|[-*] |#|\d+\. )")
 #: What may end mark-up that the cut left open.
 _CLOSERS: Final = ("", "**", "*", "`", "__", "_", "***")
 

@@ -41,7 +41,8 @@ POINTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "membership": (),
     "package": (),
 }
-_PRIMARY = re.compile(r"\s*\(Primary\)\s*$", re.IGNORECASE)
+#: Looked for at the first of some blanks only: at each, a long run of them would cost its square.
+_PRIMARY = re.compile(r"(?<!\s)\s*+\(Primary\)\s*$", re.IGNORECASE)
 
 
 def things_of(event: Event) -> Things:
