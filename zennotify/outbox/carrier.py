@@ -175,10 +175,8 @@ class Carrier:
         fallback = self._way.policy.fallback
         if fallback is None:
             return again
-        at = self._overdue_at
-        if at is not None and now < at <= now + max(
-            fallback.after, _OVERDUE_PAUSE
-        ):  # else the clock was wrong
+        at, furthest = self._overdue_at, now + max(fallback.after, _OVERDUE_PAUSE)
+        if at is not None and now < at <= furthest:  # one further ahead is of a clock that was wrong
             return _earlier(again, at)
         overdue = Overdue(self._way.name, fallback.channel, now - fallback.after, now)
         try:

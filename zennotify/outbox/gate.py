@@ -68,7 +68,7 @@ class Gate:
         self._is_told = False
         #: Called when the pause changes, from any thread.
         self.changed: Callable[[Change], None] = lambda change: None
-        #: Called once for each pause that somebody has to hear of, and with None when it is over.
+        #: Called once for each pause that somebody has to hear of, and again, with True, when it is over.
         self.tell: Callable[[str, Pause, bool], None] = lambda name, pause, is_over: None
 
     def resume(self, state: ChannelState, now: datetime) -> None:
