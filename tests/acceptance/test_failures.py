@@ -6,6 +6,7 @@ do `deliveries`, readyz, the metrics and the owners' channel say?
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from tests.acceptance.daemon import Daemon, numbered
 from tests.scripted_smtp import ScriptedSmtp
 from tests.sinks import DROP, Answer, How, HttpSink, SmtpSink
+from zennotify.cli import main
 from zennotify.zenoti.sample import load_sample, stamp
 
 RULES = """
@@ -64,12 +67,22 @@ def world(tmp_path: Path) -> Iterator[World]:
             world.daemon.kill()
 
 
+def listed(daemon: Daemon, channel: str) -> list[dict[str, Any]]:
+    """List a channel's deliveries; in this process, because it is asked for often."""
+    done = CliRunner().invoke(
+        main, ["deliveries", "--channel", channel, "--json", "--config", str(daemon.config)]
+    )
+    assert done.exit_code == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
 def delivery(daemon: Daemon, channel: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Return the newest delivery of a channel that is so, as soon as there is one."""
     until = datetime.now(UTC) + timedelta(seconds=30)  # noqa: TID251 - patience, and nothing that is tested
     found: list[dict[str, Any]] = []
     while datetime.now(UTC) < until:  # noqa: TID251 - as above
-        found = daemon.json("deliveries", "--channel", channel)
+        found = listed(daemon, channel)
         wanted = next(filter(holds, found), None)
         if wanted is not None:
             return wanted
@@ -77,7 +90,7 @@ def delivery(daemon: Daemon, channel: str, holds: Callable[[dict[str, Any]], boo
 
 
 def states(daemon: Daemon) -> list[str]:
-    return sorted(one["state"] for one in daemon.json("deliveries", "--channel", "desk"))
+    return sorted(one["state"] for one in listed(daemon, "desk"))
 
 
 def is_tried(one: dict[str, Any]) -> bool:
