@@ -333,6 +333,7 @@ async def test_a_message_by_hand_counts_and_is_refused_when_the_rate_is_used_up(
         Outcome.TEMPORARY,
         "not sent: the rate of this channel is used up for another 61 s",
     )
+    await world.restart(world.way("desk", channel, rates=[Rate(1, MINUTE, "1/m")]))
     await world.owe(1)
     await world.until_asleep(START + 61 * SECOND)
     assert texts(channel) == ["by hand"]

@@ -76,6 +76,7 @@ class Outbox:
         self._pauses = writer.lane(
             self._save_pauses, rank=Rank.REST, most=64, committed=self._saved, failed=self._not_saved
         )
+        self._spent = writer.lane(_save_spent, rank=Rank.REST, most=64, failed=self._not_saved)
         self._jitter = jitter
         self._ways = {way.name: way for way in ways}
         self._carriers = {way.name: Carrier(way, clock, render, lanes, jitter) for way in ways}
@@ -117,7 +118,12 @@ class Outbox:
 
     def send_by_hand(self, channel: str, message: Message, label: Label, recipient: str = "") -> Result:
         """Send one message that is no delivery, now; blocks."""
-        return self._carriers[channel].send_by_hand(message, label, recipient)
+        carrier = self._carriers[channel]
+        result = carrier.send_by_hand(message, label, recipient)
+        spent = carrier.gate.spent(self._clock.now(), 0)
+        if spent is not None:
+            self._spent.put((channel, spent))
+        return result
 
     def reaching(self, channel: str, but_not_by: str) -> str | None:
         """Return the channel that reaches whom this one would: itself or, while it cannot, its fallback."""
@@ -230,7 +236,7 @@ class Outbox:
                     *of_pause(way, pause, now), but_not_by=channel, clears=f"works again {channel}"
                 )
 
-    def _not_saved(self, _changes: list[Change], error: Exception) -> None:
+    def _not_saved(self, _forgotten: Sequence[object], error: Exception) -> None:
         """Forget it: the next change is kept, and a restart tries the channel anyway."""
         if not isinstance(error, StoreUnavailable):
             raise error
@@ -299,6 +305,11 @@ def _fall_back(transaction: Transaction, asked: list[Overdue]) -> list[tuple[int
     return [
         transaction.fall_back_overdue(one.channel, one.to, one.before, one.now, one.most) for one in asked
     ]
+
+
+def _save_spent(transaction: Transaction, spent: list[tuple[str, str]]) -> list[None]:
+    transaction.save_spent(dict(spent))
+    return [None] * len(spent)
 
 
 def _state(settling: Settling) -> DeliveryState:

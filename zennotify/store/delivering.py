@@ -149,7 +149,7 @@ class Delivering:
             [(item.number, item.message.title, item.message.body, number) for number, item in mine],
         )
         spent = {item.channel: item.spent for _, item in mine if item.spent is not None}
-        sql.SAVE_SPENT.many(self._connection, list(spent.items()))
+        self.save_spent(spent)
         return held
 
     def settle(self, settled: Sequence[Settled]) -> set[str]:
@@ -352,6 +352,10 @@ class Delivering:
             times = (to_micros(pause.since), to_micros(pause.until))
             kept = (pause.cause.value, *times, pause.probes, pause.detail)
         sql.SAVE_PAUSE.many(self._connection, [(channel, *kept)])
+
+    def save_spent(self, spent: Mapping[str, str]) -> None:
+        """Keep what channels have spent of their rates."""
+        sql.SAVE_SPENT.many(self._connection, list(spent.items()))
 
     def unblock(self, channels: Collection[str], now: datetime) -> None:
         """Make due now what waits for the next probe of channels that may send, or shall try."""
