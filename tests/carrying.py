@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from zennotify.outbox import Outbox, Way
 from zennotify.store import Store
 from zennotify.store.number import delivery_id
 from zennotify.store.reading import DeliveryView
-from zennotify.store.rows import Claimed, NewDelivery, NewEvent
+from zennotify.store.rows import Begun, Claimed, NewDelivery, NewEvent
 from zennotify.store.transaction import Transaction
 
 RETRY = tuple(timedelta(seconds=seconds) for seconds in (0, 5, 30, 300, 1800, 7200, 18000, 36000))
@@ -182,3 +183,55 @@ def keep(transaction: Transaction, numbers: tuple[int, ...], channel: str) -> No
 
 def nothing(_transaction: Transaction) -> None:
     """Wait for the writer's next commit."""
+
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+WRONG_TOKEN = Result(outcome=Outcome.BLOCKED, detail="HTTP 401: invalid_auth")
+REFUSED = Result(outcome=Outcome.PERMANENT, detail="HTTP 400")
+UNKNOWN = Result(outcome=Outcome.UNKNOWN, detail="no answer; the message may have arrived")
+TOO_MANY = Result(outcome=Outcome.TEMPORARY, detail="HTTP 429", retry_after=10 * MINUTE, of_channel=True)
+MAIL = Fallback("mail", 15 * MINUTE)
+
+
+def states(world: World, channel: str = "desk") -> Counter[str]:
+    found = world.store.reader.deliveries(channel=channel, most=10_000)
+    return Counter(f"{one.state} {one.reason}".strip() for one in found)
+
+
+def is_quiet(world: World, outbox: Outbox) -> bool:
+    """Whether all is sent, or waits for the channel's next probe."""
+    found = states(world)
+    waits = found["pending"] + found["pending blocked"] + found["sending"] + found["sending blocked"]
+    pause = outbox.pauses().get("desk")
+    return waits == 0 or (pause is not None and pause.until in world.clock.alarms)
+
+
+def texts(channel: ScriptedChannel) -> list[str]:
+    return [text for _, text in channel.sent]
+
+
+def moments(channel: ScriptedChannel) -> list[timedelta]:
+    return [moment - START for moment, _ in channel.sent]
+
+
+async def die_while_sending(world: World, *numbers: int) -> None:
+    """Leave deliveries as a process does that dies in the middle of their sends."""
+    await world.store.writer.call(keep, numbers, "desk")
+
+    def begin(transaction: Transaction) -> None:
+        claimed = transaction.claim("desk", len(numbers), "dead", START, START + HOUR)
+        message = Message(title="Title", body="kept text", form=Form.CHAT)
+        transaction.begin(
+            [
+                Begun(delivery=one.id, lease="dead", number=1, started=START, message=message, channel="desk")
+                for one in claimed
+            ]
+        )
+
+    await world.store.writer.call(begin)
+
+
+def keep_of(transaction: Transaction, place: int) -> None:
+    transaction.add_deliveries([NewDelivery(place, "r", "mail", "", START, START)])
