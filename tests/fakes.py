@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from zennotify.core.decide import Examined, conclude
 from zennotify.core.match import Clause, make_clause
 from zennotify.core.model import Event, Names, Predicate
 from zennotify.core.once import Once
 from zennotify.core.path import parse_path
-from zennotify.core.rule import Rule
+from zennotify.core.rule import Rule, RuleSet
+from zennotify.core.scene import Decision, Scene
 from zennotify.core.stale import Stale
+from zennotify.core.window import Window, WindowKey, Windows
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 #: Passes of the loop that are enough for what was woken to fall asleep again, where no thread takes part.
@@ -108,6 +111,20 @@ def make_event(
 def make_names(**data: Any) -> Names:
     """The names of an event with this `data`, and nothing else."""
     return {"data": data}
+
+
+def concluded(
+    examined: Sequence[Examined],
+    names: Names,
+    rules: RuleSet,
+    windows: Mapping[WindowKey, Window],
+    now: datetime,
+) -> tuple[list[Decision], dict[WindowKey, Window]]:
+    """What an event that has just happened leads to, and the windows that changed."""
+    overlay = Windows(windows, lambda: 1)
+    scene = Scene(names=names, rules=rules, windows=overlay, at=now, now=now)
+    decisions, _ = conclude(examined, scene)
+    return decisions, {key: window for key, window in overlay.changed.items() if window is not None}
 
 
 def compile_regex(pattern: str) -> Callable[[str], bool]:

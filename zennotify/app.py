@@ -14,52 +14,40 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
-from functools import partial
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from zennotify import __version__, byhand, systemd
 from zennotify.channel import (
-    Channel,
-    ChannelProblem,
     close_all,
-    guest_address,
-    is_for_guests,
-    medium_of,
-    open_channel,
 )
 from zennotify.clock import Clock
-from zennotify.config import Address, ChannelConfig, Config
-from zennotify.core.model import Form, Label, Message, Names, Result, Zone
-from zennotify.core.notify import GuestChannel
-from zennotify.core.verdict import Fallback, OnUnknown, Policy
+from zennotify.config import Address, Config
+from zennotify.configured import open_ways, reading, surroundings
+from zennotify.core.model import Label, Message, Result, Zone
 from zennotify.decider import Decider
 from zennotify.enquiry import Enquiry
 from zennotify.erasure import Part, erase
 from zennotify.errors import (
     ConfigError,
     ControlError,
-    RecipientError,
     StoreError,
     StoreUnavailable,
     ZennotifyError,
 )
 from zennotify.intake import Intake
-from zennotify.message import TemplateProblem, compile_recipient
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.outbox import Outbox, Way
 from zennotify.receiver import Receiver
-from zennotify.rulebook import Rulebook, Surroundings
+from zennotify.rulebook import Rulebook
 from zennotify.store import Store
 from zennotify.store.transaction import Transaction
+from zennotify.timers import Timers
 from zennotify.web.admin import Admin
 from zennotify.web.control_server import ControlServer
-from zennotify.zenoti.aliases import with_aliases
 from zennotify.zenoti.api import ZenotiApi
-from zennotify.zenoti.event import Reading
-from zennotify.zenoti.names import EVENT_NAMES
 
 logger = logging.getLogger("zennotify.app")
 
@@ -73,100 +61,6 @@ _PURGE_BATCH = 500
 _HEARTBEAT = timedelta(seconds=1)
 #: The writer must answer within this (seconds), or the watchdog is not fed.
 _WRITER_PATIENCE = 10.0
-
-
-def surroundings(config: Config, forms: Mapping[str, Form]) -> Surroundings:
-    """Return what rules are compiled against: `forms` says how each channel's messages are written."""
-    return Surroundings(
-        rules=config.rules,
-        templates=config.templates,
-        centers=config.centers,
-        channels=forms,
-        time_zone=config.time_zone,
-        locale=config.locale,
-        reading=reading(config),
-        guests=_guest_channels(config, forms),
-    )
-
-
-def _guest_channels(config: Config, forms: Mapping[str, Form]) -> dict[str, GuestChannel]:
-    """Return the channels whose recipient comes from the event; what is wrong with their `to` is said elsewhere."""
-    channels: dict[str, GuestChannel] = {}
-    for name, channel in config.channels.items():
-        if channel.to is not None and is_for_guests(channel.to) and name in forms:
-            # Without its secret, which only who sends needs, an address is judged by `to` alone.
-            url = channel.url.get_secret_value() or "console://"
-            medium = medium_of(url, channel.to, channel.form)
-            with contextlib.suppress(TemplateProblem):
-                channels[name] = GuestChannel(
-                    recipient=_recipient(channel.to, url, medium),
-                    medium=medium.value,
-                    to=channel.to,
-                    without_consent=channel.consent is not None,
-                    cap=channel.cap if medium is Form.SMS else None,
-                )
-    return channels
-
-
-def _recipient(to: str, url: str, medium: Form) -> Callable[[Names], str]:
-    said = compile_recipient(to, EVENT_NAMES)
-
-    def recipient(names: Names) -> str:
-        given = said(names)
-        if not given:
-            return ""
-        country = names["center"]["country"] if medium is Form.SMS else None
-        try:
-            return guest_address(given, url, medium, country)
-        except ChannelProblem as error:
-            raise RecipientError(str(error)) from None
-
-    return recipient
-
-
-def reading(config: Config) -> Reading:
-    """Return how Zenoti's events are meant here."""
-    return Reading(Zone(config.class_times), with_aliases(config.event_aliases))
-
-
-def open_ways(config: Config, echo: Callable[[str], None]) -> list[Way]:
-    """Open every channel.  Raises ChannelProblem."""
-    ways: list[Way] = []
-    for name, channel in config.channels.items():
-        opened = partial(
-            open_channel,
-            name,
-            url=channel.url.get_secret_value(),
-            form=channel.form,
-            timeout=channel.timeout,
-            echo=echo,
-            max_segments=channel.max_segments,
-        )
-        opened_channel = opened(to=channel.to)
-        ways.append(
-            Way(
-                name=name,
-                channel=opened_channel,
-                concurrency=channel.concurrency,
-                timeout=channel.timeout,
-                policy=_policy(channel, opened_channel.form),
-                rates=channel.rate,
-                towards=_towards(opened) if is_for_guests(channel.to) else None,
-            )
-        )
-    return ways
-
-
-def _policy(channel: ChannelConfig, form: Form) -> Policy:
-    """Return what a channel does about failures; an SMS that may have arrived is not paid for twice."""
-    on_unknown = channel.on_unknown or (OnUnknown.HOLD if form is Form.SMS else OnUnknown.RESEND)
-    told = channel.fallback
-    fallback = None if told is None else Fallback(told.channel, told.after, told.tries)
-    return Policy(retry=channel.retry, on_unknown=on_unknown, fallback=fallback)
-
-
-def _towards(opened: Callable[..., Channel]) -> Callable[[str], Channel]:
-    return lambda recipient: opened(to=recipient)
 
 
 def build(config: Config, clock: Clock, echo: Callable[[str], None]) -> App:
@@ -204,7 +98,20 @@ class App:
         )
         self.outbox = Outbox(store.writer, clock, self.metrics, self.rulebook.render, ways, ops)
         meant = reading(config)
-        self.decider = Decider(store.writer, self.metrics, reading=meant, wake=wake, ops=ops)
+
+        def set_timer(due: datetime | None) -> None:
+            self._timers.set(due)  # made below: it asks the decider
+
+        self.decider = Decider(
+            store.writer,
+            self.metrics,
+            reading=meant,
+            wake=wake,
+            ops=ops,
+            past=self.rulebook.past_rules,
+            set_timer=set_timer,
+        )
+        self._timers = Timers(store.writer, clock, self.decider.fire)
         intake = Intake(
             store.writer,
             clock,
@@ -264,7 +171,14 @@ class App:
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(task)
-                for task in (self.outbox.run(), self._heartbeat(), self._watch(), self._purge(), _raise(died))
+                for task in (
+                    self.outbox.run(),
+                    self._heartbeat(),
+                    self._watch(),
+                    self._purge(),
+                    self._fire_timers(),
+                    _raise(died),
+                )
             ]
             recovery = group.create_task(self.decider.recover())
             _tame_collector()
@@ -325,6 +239,11 @@ class App:
             await self._clock.sleep_until(self._clock.now() + _HEARTBEAT, never)
             late = time.monotonic() - began - _HEARTBEAT.total_seconds()
             self.metrics.loop_lag.set(max(late, 0))
+
+    async def _fire_timers(self) -> None:
+        """Fire what is due, once there are rules to do it by."""
+        await self.decider.has_rules()
+        await self._timers.run()
 
     async def _watch(self) -> None:
         """Feed systemd's watchdog, only while the loop and the writer make progress."""

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from zennotify.core.cap import recipient_key
 from zennotify.core.model import Event
-from zennotify.core.once import WindowKey
+from zennotify.core.window import WindowKey
 from zennotify.store import Reader
 from zennotify.store.rows import KeptEvent
 from zennotify.store.transaction import Transaction

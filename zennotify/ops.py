@@ -13,7 +13,8 @@ from itertools import count
 
 from zennotify.clock import Clock
 from zennotify.core.model import Form, Room
-from zennotify.core.once import Once, Window, WindowKey, pass_once
+from zennotify.core.once import Once, pass_once
+from zennotify.core.window import Window, WindowKey
 from zennotify.message import notice
 from zennotify.store import Rank, Writer
 from zennotify.store.number import delivery_id

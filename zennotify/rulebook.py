@@ -147,6 +147,13 @@ class Rulebook:
         """The rules in force."""
         return self._compiled.rules if self._compiled else None
 
+    def past_rules(self, rules_hash: str) -> RuleSet | None:
+        """Return a rule set that was in force before; None where it is not kept, or cannot be used any more."""
+        try:
+            return self._set_of(rules_hash).rules
+        except (LookupError, ConfigError):
+            return None
+
     async def start(self) -> None:
         """Bring the files' rules into force or, when they are bad, the last good ones that the store has."""
         try:

@@ -14,12 +14,14 @@ from typing import Final, NamedTuple
 
 from zennotify.channel import SEGMENTS
 from zennotify.core.center import NOT_LISTED
-from zennotify.core.decide import Decision, conclude, examine
-from zennotify.core.model import Event, Form, Label, Message, Reason, Room
+from zennotify.core.decide import conclude, examine
+from zennotify.core.model import Event, Form, Label, Message, Reason, Room, moment_of
 from zennotify.core.notify import Address, Directory, Refusal, addresses
 from zennotify.core.notify import Told as Addresses
 from zennotify.core.rule import Rule, RuleSet
+from zennotify.core.scene import Decision, Scene
 from zennotify.core.stale import MARK, Then
+from zennotify.core.window import Windows
 from zennotify.errors import ExpressionError, StoreError
 from zennotify.rulebook import Surroundings, Written
 from zennotify.rulefile import CompiledRules
@@ -199,7 +201,15 @@ class Trials:
         memory.learn(event, things, keys, None if event.at is None else to_micros(event.at))
         names = self._names(event, memory)
         stages += self._led(rule, names, _is_late(rule, event, names))
-        decisions, _ = conclude(examined, names, alone, {}, event.received_at)
+        scene = Scene(
+            names=names,
+            rules=alone,
+            windows=Windows({}, lambda: 1),
+            event=event.id,
+            at=moment_of(event),
+            now=event.received_at,
+        )
+        decisions, _ = conclude(examined, scene)
         decision = decisions[0] if decisions else None
         if decision is not None and decision.reason not in _SHOWN:
             stages.append(Stage(decision.reason.value, False, decision.detail))

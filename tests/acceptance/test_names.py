@@ -11,9 +11,9 @@ import pytest
 from tests.acceptance.daemon import Daemon
 from tests.sinks import Answer, HttpSink, SmtpSink
 from tests.zenoti_api import HANGS, LOGIN_PAGE, ZenotiServer, guest, session, too_many
-from zennotify.app import open_ways
 from zennotify.cli.demo import harmless
 from zennotify.cli.project import load_project
+from zennotify.configured import open_ways
 from zennotify.core.model import Form, Label, Message, Outcome
 
 RULES = """

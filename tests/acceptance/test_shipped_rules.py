@@ -15,8 +15,9 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from tests.fakes import START, make_event
-from zennotify.core.decide import Passed, examine
+from zennotify.core.decide import examine
 from zennotify.core.model import Event, Form, Message, Zone
+from zennotify.core.scene import Passed
 from zennotify.rulefile import CompiledRules, Sources, compile_rules, read_sources
 from zennotify.zenoti.catalog import EVENT_TYPES
 from zennotify.zenoti.event import Reading, reopen

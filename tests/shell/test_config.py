@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from zennotify.app import open_ways
 from zennotify.channel import SEGMENTS
 from zennotify.config import (
     Address,
@@ -26,6 +25,7 @@ from zennotify.config import (
     checks,
     load_config,
 )
+from zennotify.configured import open_ways
 from zennotify.core.cap import Cap
 from zennotify.core.model import Form
 from zennotify.core.rate import rate_of

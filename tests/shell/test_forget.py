@@ -16,7 +16,7 @@ from tests.fakes import START
 from tests.stored import add_events
 from zennotify.cli import main
 from zennotify.config import Address
-from zennotify.core.once import Window, WindowKey
+from zennotify.core.window import Window, WindowKey
 from zennotify.errors import ControlError
 from zennotify.store import Store, open_reader
 from zennotify.store.rows import NewDelivery, Quarantined

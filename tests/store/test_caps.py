@@ -11,12 +11,12 @@ import pytest
 
 from tests.fakes import START
 from tests.stored import Told, add_events, body
-from zennotify.app import reading, surroundings
 from zennotify.config import load_config
+from zennotify.configured import reading, surroundings
 from zennotify.core.cap import recipient_key
 from zennotify.core.model import Form
-from zennotify.core.once import Window, WindowKey
 from zennotify.core.rule import RuleSet
+from zennotify.core.window import Window, WindowKey
 from zennotify.decider.batch import Batch
 from zennotify.erasure import erase, find, last_parts, parts
 from zennotify.store import Store
@@ -184,9 +184,9 @@ def test_the_windows_of_rules_and_caps_are_read_by_one_question(
 
 def test_an_event_that_fails_counts_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it was: the windows that it changed go with it."""
-    from zennotify.core import decide
+    from zennotify.core import outgoing
 
-    made = decide._notified
+    made = outgoing.send
     failing = iter([True, False, False])
 
     def fail_once(*arguments: Any) -> Any:
@@ -194,7 +194,7 @@ def test_an_event_that_fails_counts_nothing(world: World, monkeypatch: pytest.Mo
             raise RuntimeError("a bug")
         return made(*arguments)
 
-    monkeypatch.setattr(decide, "_notified", fail_once)
+    monkeypatch.setattr(outgoing, "send", fail_once)
     decided = world.decide(*[created(guest, "206-555-0100") for guest in ("ann", "bob", "cal")])
     assert [reason for _, reason, _ in decided].count("failed") == 1
     assert world.sent() == ["+12065550100"] * 2

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from zennotify.core.model import DeliveryState, Form, Message, Outcome
-from zennotify.core.once import Window, WindowKey
 from zennotify.core.pause import Cause, Pause
 from zennotify.core.verdict import Standing, Verdict
+from zennotify.core.window import Window, WindowKey
 from zennotify.store import Store
 from zennotify.store.number import delivery_id
 from zennotify.store.rows import (

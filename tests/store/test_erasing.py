@@ -13,7 +13,7 @@ import pytest
 
 from tests.store.test_conformance import NOW, begin, claim, delivery, event, id_of, keep, owe, settle
 from zennotify.core.model import DeliveryState
-from zennotify.core.once import Window, WindowKey
+from zennotify.core.window import Window, WindowKey
 from zennotify.store import Store
 from zennotify.store.rows import NewDecision, Quarantined
 from zennotify.store.transaction import Transaction

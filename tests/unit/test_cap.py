@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import START
-from zennotify.core.cap import Cap, Count, UsedUp, cap_windows, pass_caps, recipient_key
-from zennotify.core.once import Window, WindowKey
+from zennotify.core.cap import Cap, UsedUp, cap_windows, pass_caps, recipient_key
 from zennotify.core.rate import Rate, rate_of
+from zennotify.core.window import Window, WindowKey
 
 ANN, BOB = "+12065550100", "+12065550101"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -100,7 +100,7 @@ def test_no_number_stands_in_a_key_and_nothing_is_kept_longer_than_its_period() 
     assert [key.key for key in windows] == [recipient_key(ANN), ""]
     assert not [key for key in windows if "2065550100" in str(key)]
     assert recipient_key(ANN) != recipient_key(BOB)
-    assert Count(until=START, held=5).expires == START
+    assert Window(until=START, held=5).expires == START
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import START, make_event, make_once, make_rule
-from zennotify.core.decide import Decision, Duty, Passed, conclude, examine
+from tests.fakes import START, concluded, make_event, make_once, make_rule
+from zennotify.core.decide import examine
 from zennotify.core.model import Names, Reason
-from zennotify.core.once import Window, WindowKey
 from zennotify.core.rule import Rule, RuleSet
+from zennotify.core.scene import Decision, Duty, Passed
+from zennotify.core.window import Window, WindowKey
 from zennotify.errors import ExpressionError
 from zennotify.zenoti.names import Names as NamesOfEvent
 
@@ -38,7 +39,7 @@ def decide(
 ) -> tuple[list[Decision], Windows]:
     event = make_event(data=data, received_at=now)
     names, rule_set = NamesOfEvent(event), RuleSet("hash", tuple(rules))
-    return conclude(examine(event, names, rule_set), names, rule_set, windows or {}, now)
+    return concluded(examine(event, names, rule_set), names, rule_set, windows or {}, now)
 
 
 def reasons(rules: list[Rule], data: dict[str, Any], windows: Windows | None = None) -> dict[str, Reason]:
@@ -136,7 +137,7 @@ def test_the_period_starts_at_the_arrival_and_not_at_the_event_time() -> None:
     event = make_event(data={"id": 1}, at=START - timedelta(days=1))
     rules = RuleSet("hash", (make_rule(once=make_once("data.id", period=HOUR)),))
     names = NamesOfEvent(event)
-    _, changed = conclude(examine(event, names, rules), names, rules, {}, START)
+    _, changed = concluded(examine(event, names, rules), names, rules, {}, START)
     assert [window.until for window in changed.values()] == [START + HOUR]
 
 
@@ -181,10 +182,10 @@ def test_what_an_event_asks_of_the_store_is_known_before_it_is_concluded() -> No
     )
     event = make_event(data={"id": "A"})
     examined = examine(event, NamesOfEvent(event), rules)
-    assert [item.window for item in examined if isinstance(item, Passed)] == [
-        WindowKey("limited", "once", '[["a"]]'),
-        None,
-        None,
+    assert [item.keys for item in examined if isinstance(item, Passed)] == [
+        {"once": WindowKey("limited", "once", '[["a"]]')},
+        {},
+        {},
     ]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import START, make_event
-from zennotify.core.decide import conclude, examine
+from tests.fakes import START, concluded, make_event
+from zennotify.core.decide import examine
 from zennotify.core.model import Event
 from zennotify.core.rule import Hold, Rule, RuleSet
 from zennotify.zenoti.names import Names
@@ -62,7 +62,7 @@ def test_only_a_message_that_lacks_a_name_is_due_later(
     hold = Hold(timedelta(seconds=20), lambda names: names.awaited([NAME]))  # type: ignore[attr-defined]
     rule = Rule(id="r", events=("appointmentgroup.status",), notify=("desk",), hold=hold)
     rules, said = RuleSet("hash", (rule,)), names(STATUS, known)
-    [decision], _ = conclude(examine(STATUS, said, rules), said, rules, {}, START)
+    [decision], _ = concluded(examine(STATUS, said, rules), said, rules, {}, START)
     [duty] = decision.duties
     assert duty.due == START + timedelta(seconds=20 if waits else 0)
     assert duty.awaited == (("group g1", "invoice i1") if waits else ())

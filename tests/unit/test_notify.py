@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import START, make_event, make_once, make_rule
+from tests.fakes import START, concluded, make_event, make_once, make_rule
 from zennotify.core.cap import Cap, cap_windows, recipient_key
 from zennotify.core.center import Center, Centers
-from zennotify.core.decide import Decision, aim, conclude, examine
+from zennotify.core.decide import aim, examine
 from zennotify.core.model import Names, Reason
 from zennotify.core.notify import Address, Directory, GuestChannel, Refusal, addresses
-from zennotify.core.once import Window, WindowKey
 from zennotify.core.rate import rate_of
 from zennotify.core.rule import Rule, RuleSet
+from zennotify.core.scene import Decision, Passed
+from zennotify.core.window import Window, WindowKey
 from zennotify.errors import ExpressionError, RecipientError
 
 ANN, BOB, CAL = "+12065550100", "+12065550101", "+14255550102"
@@ -125,7 +126,7 @@ def test_a_guest_is_told_at_the_events_address_unless_the_guest_does_not_want_it
 def test_a_decision_says_why_nobody_is_told() -> None:
     rules = RuleSet("hash", (make_rule(notify=("guests",)),), Directory(guests={"guests": MAIL}))
     said = names(opted_out=["transactional email"])
-    [decision], _ = conclude(examine(make_event(), said, rules), said, rules, {}, START)
+    [decision], _ = concluded(examine(make_event(), said, rules), said, rules, {}, START)
     assert decision.reason is Reason.OPTED_OUT
     assert decision.detail == "guests: the guest has opted out of transactional email"
     assert decision.duties == ()
@@ -133,7 +134,7 @@ def test_a_decision_says_why_nobody_is_told() -> None:
 
 def test_a_delivery_to_a_guest_carries_the_address() -> None:
     rules = RuleSet("hash", (make_rule(notify=("guests", "desk")),), Directory(guests={"guests": MAIL}))
-    [decision], _ = conclude(examine(make_event(), names(), rules), names(), rules, {}, START)
+    [decision], _ = concluded(examine(make_event(), names(), rules), names(), rules, {}, START)
     assert [(duty.channel, duty.recipient) for duty in decision.duties] == [
         ("guests", "ann@example.com"),
         ("desk", ""),
@@ -154,7 +155,7 @@ def decide(
     """Decide one event as the batch does, and keep the windows."""
     rules = RuleSet("hash", (rule,), directory)
     said = names(**guest)
-    [decision], changed = conclude(
+    [decision], changed = concluded(
         aim(examine(make_event(), said, rules), said, rules), said, rules, windows, now
     )
     windows |= changed
@@ -187,7 +188,7 @@ def test_where_nobody_is_left_the_cap_is_the_reason() -> None:
 
 def test_rules_share_the_caps_of_a_channel_also_within_one_event() -> None:
     rules = RuleSet("hash", (make_rule("a", notify=("sms",)), make_rule("b", notify=("sms",))), ALL)
-    decisions, _ = conclude(
+    decisions, _ = concluded(
         aim(examine(make_event(), names(), rules), names(), rules), names(), rules, {}, START
     )
     assert [decision.reason for decision in decisions] == [Reason.NOTIFIED, Reason.HELD_BACK]
@@ -224,14 +225,14 @@ def test_what_once_holds_back_is_not_counted() -> None:
 def test_the_windows_of_a_cap_are_known_before_anything_is_concluded() -> None:
     rules = RuleSet("hash", (make_rule(notify=("sms", "mail", "desk")),), ALL)
     [passed] = aim(examine(make_event(), names(), rules), names(), rules)
-    assert not isinstance(passed, Decision)
+    assert isinstance(passed, Passed)
     assert set(passed.caps) == set(cap_windows("sms", CAP, ANN))
     assert {key.key for key in passed.caps} == {recipient_key(ANN), ""}
 
 
 def test_caps_hold_also_where_they_were_not_asked_for_before() -> None:
     rules = RuleSet("hash", (make_rule("a", notify=("sms",)), make_rule("b", notify=("sms",))), ALL)
-    decisions, _ = conclude(examine(make_event(), names(), rules), names(), rules, {}, START)
+    decisions, _ = concluded(examine(make_event(), names(), rules), names(), rules, {}, START)
     assert [decision.reason for decision in decisions] == [Reason.NOTIFIED, Reason.HELD_BACK]
 
 

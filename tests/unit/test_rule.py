@@ -121,14 +121,14 @@ def test_memory_of_event_types_is_bounded_and_those_beyond_are_still_served(
     rules = rule_set(make_rule("r", "*"))
     for number in range(10):
         assert found(rules, f"made.up.{number}", make_names()) == ["r"]
-    assert len(rules._buckets) == 3
+    assert len(rules._index._buckets) == 3
 
 
 def test_spellings_of_a_type_share_one_place_in_memory() -> None:
     rules = rule_set(make_rule("r", "*"))
     for event_type in ("A.B", "a.b", "A.b"):
         rules.matching(event_type, make_names())
-    assert len(rules._buckets) == 1
+    assert len(rules._index._buckets) == 1
 
 
 values = st.sampled_from(

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.fakes import START, make_event, make_once, make_rule
-from zennotify.core.decide import conclude, examine
+from tests.fakes import START, concluded, make_event, make_once, make_rule
+from zennotify.core.decide import examine
 from zennotify.core.model import Reason
 from zennotify.core.rule import RuleSet
 from zennotify.core.stale import Stale, Then
@@ -21,7 +21,7 @@ def reason(then: Then, at: datetime | None, received_at: datetime = START) -> tu
     rule = make_rule(stale=Stale(2 * HOUR, "2h", then), once=make_once("data.id"))
     event = make_event(data={"id": "1"}, at=at, received_at=received_at)
     names, rules = Names(event), RuleSet("hash", (rule,))
-    [made], windows = conclude(examine(event, names, rules), names, rules, {}, received_at)
+    [made], windows = concluded(examine(event, names, rules), names, rules, {}, received_at)
     return made.reason, made.detail, len(windows)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import click
 
 from zennotify import yamlfile
-from zennotify.app import reading, surroundings
 from zennotify.centerfile import read_centers
 from zennotify.channel import is_for_guests
 from zennotify.cli.progress import shown_progress
@@ -29,6 +28,7 @@ from zennotify.cli.project import (
     show_problems,
     since_option,
 )
+from zennotify.configured import reading, surroundings
 from zennotify.core.model import Event
 from zennotify.core.notify import Directory
 from zennotify.core.rule import RuleSet

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from zennotify.app import reading
 from zennotify.cli.progress import shown_progress
 from zennotify.cli.project import config_option, fail, json_option, load_or_exit, open_or_exit
 from zennotify.config import Config
+from zennotify.configured import reading
 from zennotify.erasure import Found, Part, Progress, erase, find, last_parts, parts
 from zennotify.errors import StoreError
 from zennotify.store import Store

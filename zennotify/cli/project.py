@@ -12,7 +12,6 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import click
 
-from zennotify.app import surroundings
 from zennotify.channel import (
     ChannelProblem,
     RecipientProblem,
@@ -24,6 +23,7 @@ from zennotify.channel import (
 )
 from zennotify.clock import SystemClock
 from zennotify.config import ChannelConfig, Config, ConfigFile, ConfigRefused, load_config
+from zennotify.configured import surroundings
 from zennotify.core.model import Form
 from zennotify.errors import ConfigError, Problem, StoreError
 from zennotify.message import TemplateProblem, compile_recipient

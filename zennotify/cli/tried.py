@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from zennotify.app import open_ways, surroundings
 from zennotify.cli.occasion import Occasion, Occasions
 from zennotify.cli.project import BAD_CONFIGURATION, Project, fail, printable, show_problems
 from zennotify.clock import SystemClock
+from zennotify.configured import open_ways, surroundings
 from zennotify.core.model import Room
 from zennotify.core.rule import Rule
 from zennotify.errors import ConfigError, Problem, StoreError

@@ -4,6 +4,8 @@ Each message costs money, and whoever can make events happen could send them to 
 prefixes are never written to, one number gets so many messages within a period, and all together so many in a day.
 A cap's period begins with the first message that it counts and does not move: around its end, twice as many may
 come close together.  Asked by notify.py, once it is known whom a rule would tell.
+
+A window: `until` is where the period ends, `held` the number of messages that it let through.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from zennotify.core.once import Window, WindowKey
 from zennotify.core.rate import Rate, rate_of
+from zennotify.core.window import Window, WindowKey
 
 #: The name under which these windows are kept; no rule can have it.
 CAPS: Final = "(caps)"
@@ -42,16 +44,6 @@ class UsedUp(NamedTuple):
     setting: str
     until: datetime
     is_of_all: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count(Window):
-    """A period of a cap: `held` is the number of messages that it let through."""
-
-    @property
-    def expires(self) -> datetime:
-        """When nothing needs this window any more."""
-        return self.until
 
 
 def cap_windows(channel: str, cap: Cap, recipient: str) -> dict[WindowKey, Rate]:
@@ -83,10 +75,10 @@ def pass_caps(
     for key, limit in windows.items():
         window = look_up(key)
         if window is None or now >= window.until:
-            window = Count(until=now + limit.period)
+            window = Window(until=now + limit.period)
         elif window.held >= limit.count:
             return _used_up(key, limit, window.until)
-        changed[key] = Count(until=window.until, held=window.held + 1)
+        changed[key] = Window(until=window.until, held=window.held + 1)
     return changed
 
 

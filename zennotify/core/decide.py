@@ -5,60 +5,44 @@ that the store can read the windows of a whole batch at once:
 
     examine   event, match, when       asks the event, and what is known of its things
     aim       recipients               asks whom a rule would tell; only where channels have caps
-    conclude  stale, once, notify      reads and changes the windows of rules and caps
+    conclude  threshold, stale, silence, suppressed, hours (drop, elsewhere), wait      reads and changes windows
+              once, digest, hours (hold), notify                                        (outgoing.py)
+
+What a window leads to when its time has come is in due.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
+from zennotify.core.absent import hear
+from zennotify.core.during import Otherwise, is_outside
+from zennotify.core.hours import OpeningHours
 from zennotify.core.model import Event, Names, Reason
-from zennotify.core.notify import Told, addresses, capped, within_caps
-from zennotify.core.once import Window, WindowKey, pass_once, window_key
-from zennotify.core.rule import Rule, RuleSet
+from zennotify.core.notify import addresses, capped
+from zennotify.core.outgoing import Outgoing, joined, pass_on
+from zennotify.core.rule import SUPPRESSED, Rule, RuleSet
+from zennotify.core.scene import Decision, Opposed, Passed, Revision, Scene, window_keys
+from zennotify.core.silence import silence_of
 from zennotify.core.stale import Then
+from zennotify.core.suppression import fire, suppressor
+from zennotify.core.threshold import Threshold, pass_threshold
+from zennotify.core.wait import Wait, begin_wait, is_withdrawn, oppose
+from zennotify.core.window import Stage, WindowKey
 from zennotify.errors import ExpressionError
 
-
-class Duty(NamedTuple):
-    """One message that one channel owes: becomes a delivery."""
-
-    channel: str
-    due: datetime
-    #: Messages that `once` held back before this one.
-    held_back: int = 0
-    #: Where the channel itself does not know whom to tell.
-    recipient: str = ""
-    #: The things whose names it waits for; when one is learned, it is due at once.
-    awaited: Sequence[str] = ()
+#: What `examine` makes of one rule.
+Examined = Passed | Opposed | Decision
 
 
-class Decision(NamedTuple):
-    """What one rule made of one event."""
-
-    rule: str
-    reason: Reason
-    detail: str = ""
-    duties: tuple[Duty, ...] = ()
-    #: The channels whose `per_day` held it back.
-    used_up: tuple[str, ...] = ()
-
-
-class Passed(NamedTuple):
-    """A rule that the event got past `when` of, and the windows that it will ask."""
-
-    rule: Rule
-    window: WindowKey | None
-    #: Whom it would tell, where that has been asked already.
-    told: Told | None = None
-    caps: Sequence[WindowKey] = ()
-
-
-def examine(event: Event, names: Names, rules: RuleSet) -> list[Passed | Decision]:
+def examine(event: Event, names: Names, rules: RuleSet) -> list[Examined]:
     """Ask each candidate rule's `match` and `when`; what stops there for a reason worth keeping is a Decision."""
-    examined: list[Passed | Decision] = []
+    examined: list[Examined] = [
+        Opposed(rule, window_keys(rule, names, rules)) for rule in rules.opposing(event.kind, names)
+    ]
     for rule in rules.matching(event.kind, names):
         if not rule.enabled:
             examined.append(Decision(rule=rule.id, reason=Reason.DISABLED))
@@ -69,15 +53,15 @@ def examine(event: Event, names: Names, rules: RuleSet) -> list[Passed | Decisio
         except ExpressionError as error:
             examined.append(Decision(rule=rule.id, reason=Reason.ERROR, detail=str(error)))
             continue
-        examined.append(Passed(rule, window_key(rule.id, rule.once, names) if rule.once else None))
+        examined.append(Passed(rule, window_keys(rule, names, rules)))
     return examined
 
 
-def aim(examined: Sequence[Passed | Decision], names: Names, rules: RuleSet) -> list[Passed | Decision]:
+def aim(examined: Sequence[Examined], names: Names, rules: RuleSet) -> list[Examined]:
     """Find whom each rule that passed would tell, and the windows of the caps that hold for them."""
-    aimed: list[Passed | Decision] = []
+    aimed: list[Examined] = []
     for item in examined:
-        if isinstance(item, Passed):
+        if isinstance(item, Passed) and item.rule.absent is None:
             told = addresses(item.rule.notify, names, rules.directory)
             aimed.append(item._replace(told=told, caps=capped(told, rules.directory)))
         else:
@@ -85,63 +69,201 @@ def aim(examined: Sequence[Passed | Decision], names: Names, rules: RuleSet) -> 
     return aimed
 
 
-def conclude(
-    examined: Sequence[Passed | Decision],
-    names: Names,
-    rules: RuleSet,
-    windows: Mapping[WindowKey, Window],
-    now: datetime,
-) -> tuple[list[Decision], dict[WindowKey, Window]]:
+class Concluded(NamedTuple):
+    """What an event leads to; the windows of the scene have changed."""
+
+    decisions: list[Decision]
+    #: What has become of events before it.
+    revisions: list[Revision]
+
+
+def conclude(examined: Sequence[Examined], scene: Scene) -> Concluded:
     """Take each rule that passed through its remaining stages.
 
-    `windows` is what rules and caps remember; `now` is the event's arrival.  Returns the decisions, and the windows
-    that changed; `windows` itself stays as it is, so that an event which fails leaves no trace.
+    Opposites come first, then what rules count, then each rule in its turn: so the order of the rules says nothing.
     """
-    changed: dict[WindowKey, Window] = {}
+    revisions: list[Revision] = []
+    for item in examined:
+        if isinstance(item, Opposed):
+            revisions += _withdraw(item, scene)
+    counts = {item.rule.id: _count(item, scene) for item in examined if isinstance(item, Passed)}
     decisions: list[Decision] = []
-    has_caps = rules.directory.has_caps
-
-    def look_up(key: WindowKey) -> Window | None:
-        return changed.get(key) or windows.get(key)
-
     for item in examined:
         if isinstance(item, Decision):
             decisions.append(item)
-            continue
-        stale = item.rule.stale
-        if stale is not None and stale.then is Then.DROP and stale.is_over(names, now):
-            decisions.append(
-                Decision(rule=item.rule.id, reason=Reason.STALE, detail=f"over {stale.text} old")
-            )
-            continue
-        held_back = 0
-        if item.rule.once is not None and item.window is not None:
-            window = look_up(item.window)
-            passes, held_back, changed[item.window] = pass_once(item.rule.once, window, now)
-            if not passes:
-                until = changed[item.window].until
-                decisions.append(
-                    Decision(
-                        rule=item.rule.id, reason=Reason.HELD_BACK, detail=f"once until {until.isoformat()}"
-                    )
-                )
+        elif isinstance(item, Passed):
+            if item.rule.absent is not None:
+                _hear(item, scene)
                 continue
-        told = item.told or addresses(item.rule.notify, names, rules.directory)
-        if has_caps:
-            told, counted = within_caps(told, rules.directory, look_up, now)
-            changed.update(counted)
-        decisions.append(_notified(item.rule, names, told, now, held_back))
-    return decisions, changed
+            decisions.append(_through(item, counts[item.rule.id], scene, revisions))
+    return Concluded(decisions, revisions)
 
 
-def _notified(rule: Rule, names: Names, told: Told, now: datetime, held_back: int) -> Decision:
-    """Return the last stage's decision: who is told, and when."""
-    refusals = told.refusals
-    detail = "; ".join(refusal.detail for refusal in refusals)
-    used_up = tuple(refusal.used_up for refusal in refusals if refusal.used_up)
-    if not told.addresses:
-        return Decision(rule=rule.id, reason=refusals[0].reason, detail=detail, used_up=used_up)
-    awaited = () if rule.hold is None else tuple(rule.hold.awaited(names))
-    due = now + rule.hold.period if rule.hold is not None and awaited else now
-    duties = tuple(Duty(one.channel, due, held_back, one.recipient, awaited) for one in told.addresses)
-    return Decision(rule=rule.id, reason=Reason.NOTIFIED, detail=detail, duties=duties, used_up=used_up)
+# --- what is counted, whatever follows ------------------------------------------------------------------------
+
+
+class _Counted(NamedTuple):
+    """How many events a threshold counts with this one, and whether they are enough."""
+
+    number: int = 0
+    is_enough: bool = True
+    detail: str = ""
+
+
+def _count(item: Passed, scene: Scene) -> _Counted:
+    """Count the event for the rule's threshold, and let the rule fire where that is reached."""
+    rule, counted = item.rule, _Counted()
+    if rule.threshold is not None:
+        counted = _towards(rule.threshold, item.keys.get(Stage.THRESHOLD), scene)
+    if counted.is_enough:
+        for suppressed in scene.rules.fires_for.get(rule.id, ()):
+            key = item.keys.get(suppressed.stage)
+            if key is not None:
+                window = fire(scene.windows.get(key), scene.at, scene.now, suppressed.within)
+                scene.windows.put(key, window)
+    return counted
+
+
+def _towards(threshold: Threshold, key: WindowKey | None, scene: Scene) -> _Counted:
+    if key is None:
+        return _Counted(0, False, "not counted: the event does not say for whom")
+    number, window = pass_threshold(threshold, scene.windows.get(key), scene.at, scene.now)
+    scene.windows.put(key, window)
+    return _Counted(number, number >= threshold.count, f"{number} of {threshold.count}")
+
+
+# --- one rule ---------------------------------------------------------------------------------------------------
+
+
+def _through(item: Passed, counted: _Counted, scene: Scene, revisions: list[Revision]) -> Decision:
+    rule = item.rule
+    if not counted.is_enough:
+        return Decision(rule=rule.id, reason=Reason.BELOW_THRESHOLD, detail=counted.detail)
+    stale = rule.stale
+    is_late = stale is not None and stale.is_over(scene.names, scene.now)
+    if stale is not None and is_late and stale.then is Then.DROP:
+        return Decision(rule=rule.id, reason=Reason.STALE, detail=f"over {stale.text} old")
+    stopped = muted(rule, item.keys, scene)
+    if stopped is not None:
+        return stopped
+    message = Outgoing(
+        rule=rule,
+        notify=rule.notify,
+        told=item.told,
+        is_late=stale is not None and is_late and stale.then is Then.DIGEST,
+        count=counted.number,
+    )
+    message_or_stop = within_hours(message, scene)
+    if isinstance(message_or_stop, Decision):
+        return message_or_stop
+    if rule.wait is not None:
+        waiting = _wait(rule.wait, item, message_or_stop, scene, revisions)
+        if waiting is not None:
+            return waiting
+    return pass_on(message_or_stop, item.keys, scene)
+
+
+def muted(rule: Rule, keys: dict[str, WindowKey], scene: Scene) -> Decision | None:
+    """Ask silence and suppressed; None where neither stops the message."""
+    silence = silence_of(scene.silences, rule.id, scene.names, scene.now)
+    if silence is not None:
+        return Decision(rule=rule.id, reason=Reason.SILENCED, detail=str(silence))
+    key = keys.get(SUPPRESSED)
+    if rule.suppressed is not None and key is not None:
+        fired = suppressor(rule.suppressed, scene.windows.get(key), scene.at)
+        if fired is not None:
+            detail = f"{rule.suppressed.rule} fired for the same at {fired.isoformat()}"
+            return Decision(rule=rule.id, reason=Reason.SUPPRESSED, detail=detail)
+    return None
+
+
+def within_hours(message: Outgoing, scene: Scene) -> Outgoing | Decision:
+    """Ask hours (drop, elsewhere): return the message as it goes on, or why it does not."""
+    hours = message.rule.hours
+    if (
+        hours is None
+        or hours.otherwise is Otherwise.HOLD
+        or not is_outside(hours, _center(scene), scene.local())
+    ):
+        return message
+    if hours.otherwise is Otherwise.DROP:
+        detail = f"{scene.local():%H:%M} is outside {hours.during.text}"
+        return Decision(rule=message.rule.id, reason=Reason.OUTSIDE_HOURS, detail=detail)
+    detail = f"outside {hours.during.text}: told elsewhere"
+    return replace(message, notify=hours.notify, told=None, detail=joined(message.detail, detail))
+
+
+def _center(scene: Scene) -> OpeningHours | None:
+    return scene.rules.directory.hours_of(scene.names)
+
+
+# --- what waits ---------------------------------------------------------------------------------------------------
+
+
+def _withdraw(item: Opposed, scene: Scene) -> list[Revision]:
+    """Let an opposite withdraw what waits, and remember it for what comes after it."""
+    wait, unless, key = item.rule.wait, item.keys.get(Stage.UNLESS), item.keys.get(Stage.WAIT)
+    if wait is None or unless is None or key is None:
+        return []
+    scene.windows.put(unless, oppose(wait, scene.windows.get(unless), scene.at, scene.now))
+    window = scene.windows.get(key)
+    if window is None or window.event is None or not is_withdrawn(window.times[0], scene.at):
+        return []
+    scene.windows.put(key, None)
+    detail = f"{scene.names['event']['type']} came: event {scene.event}"
+    return [Revision(window.event, item.rule.id, Reason.WITHDRAWN, detail)]
+
+
+def _wait(
+    wait: Wait, item: Passed, message: Outgoing, scene: Scene, revisions: list[Revision]
+) -> Decision | None:
+    """Let the message wait, or return None where it need not wait any more."""
+    rule, windows = item.rule, scene.windows
+    due = wait.ends(scene.names, scene.now)
+    if due is None:
+        path = wait.after_path.text if wait.after_path else ""
+        return Decision(rule=rule.id, reason=Reason.NO_MOMENT, detail=f"{path} is not known")
+    unless = item.keys.get(Stage.UNLESS)
+    opposite = windows.get(unless) if unless is not None else None
+    if opposite is not None and is_withdrawn(scene.at, opposite.times[0]):
+        detail = f"its opposite came before it, at {opposite.times[0].isoformat()}"
+        return Decision(rule=rule.id, reason=Reason.WITHDRAWN, detail=detail)
+    key = item.keys.get(Stage.WAIT) or WindowKey(rule.id, Stage.WAIT, f"event {scene.place}")
+    before = windows.get(key)
+    if before is not None and before.event is not None:
+        if scene.at < before.times[0]:
+            return Decision(rule=rule.id, reason=Reason.WITHDRAWN, detail="a later one waits already")
+        detail = f"event {scene.event} came in its place"
+        revisions.append(Revision(before.event, rule.id, Reason.WITHDRAWN, detail))
+        windows.put(key, None)
+    if due <= scene.now:
+        return None
+    window = begin_wait(
+        scene.at,
+        scene.now,
+        due,
+        scene.place,
+        count=message.count,
+        is_elsewhere=message.notify != rule.notify,
+        is_late=message.is_late,
+    )
+    windows.put(key, replace(window, rule_set=scene.rules.hash))
+    unless_text = (
+        " unless " + ", ".join(kind for one in wait.unless for kind in one.events) if wait.unless else ""
+    )
+    detail = joined(message.detail, f"until {due.isoformat()}{unless_text}")
+    return Decision(rule=rule.id, reason=Reason.WAITING, detail=detail)
+
+
+def _hear(item: Passed, scene: Scene) -> None:
+    """Note that something has come that a rule awaits."""
+    rule, key = item.rule, item.keys.get(Stage.ABSENT)
+    if rule.absent is None or key is None:
+        return
+    absent, directory = rule.absent, scene.rules.directory
+    due: datetime | None = scene.at + absent.period
+    if absent.during is not None:
+        hours = absent.during.at(directory.hours_of(scene.names))
+        due = hours.advance(directory.local(scene.names, scene.at), absent.period)
+    window = hear(scene.windows.get(key), scene.at, scene.now, due, scene.place)
+    scene.windows.put(key, replace(window, rule_set=scene.rules.hash))

@@ -87,6 +87,37 @@ class OpeningHours:
             pass
         return None
 
+    def advance(self, local: datetime, span: timedelta) -> datetime | None:
+        """Return the moment at which, from an aware one on, it has been open for `span`; None when it never will have.
+
+        Hours that are not known count as open.  The moment is in the zone of `local`.
+        """
+        zone, left = _zone(local), span
+        moment = self.next_opening(local)
+        try:
+            while moment is not None:
+                closing = self._closing(moment)
+                if closing is None or moment.astimezone(UTC) + left <= closing:
+                    return (moment.astimezone(UTC) + left).astimezone(zone)
+                left -= closing - moment.astimezone(UTC)
+                moment = self.next_opening(closing.astimezone(zone))
+        except OverflowError:  # the end of the calendar
+            pass
+        return None
+
+    def _closing(self, local: datetime) -> datetime | None:
+        """Return, in UTC, the end of the range or the unknown day that an open moment is in; None: it has none."""
+        zone, now = _zone(local), local.astimezone(UTC)
+        if not self.dates and all(ranges is None for ranges in self.week):
+            return None
+        for day in (local.date() - timedelta(days=1), local.date()):
+            ranges = self.of(day)
+            for opens, closes in ALL_DAY if ranges is None else ranges:
+                closing = _moment(day, closes, zone)
+                if _moment(day, opens, zone) <= now < closing:
+                    return closing
+        raise ValueError("it is not open then")
+
     def of(self, day: date) -> Ranges | None:
         """Return the ranges that begin on a day; () is closed, None is unknown."""
         return self.dates.get(day, self.week[day.weekday()])
@@ -107,6 +138,14 @@ class OpeningHours:
             moment = _moment(day, opens, zone)
             if moment < _moment(day, closes, zone):  # not where the clocks jump over all of it
                 yield moment
+
+
+def next_time(local: datetime, minute: int) -> datetime:
+    """Return the first moment after an aware one at which its clock shows a minute of the day."""
+    zone, now, day = _zone(local), local.astimezone(UTC), local.date()
+    while (moment := _moment(day, minute, zone)) <= now:
+        day += timedelta(days=1)
+    return moment.astimezone(zone)
 
 
 def _zone(local: datetime) -> tzinfo:

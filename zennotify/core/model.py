@@ -22,8 +22,16 @@ class Reason(StrEnum):
     WHEN_FALSE = "when_false"
     NOTIFIED = "notified"
     ERROR = "error"
+    BELOW_THRESHOLD = "below_threshold"
     STALE = "stale"
+    SILENCED = "silenced"
+    SUPPRESSED = "suppressed"
+    OUTSIDE_HOURS = "outside_hours"
+    WAITING = "waiting"
+    WITHDRAWN = "withdrawn"
+    NO_MOMENT = "no_moment"
     HELD_BACK = "held_back"
+    DIGESTED = "digested"
     NO_RECIPIENT = "no_recipient"
     OPTED_OUT = "opted_out"
     DISABLED = "disabled"
@@ -200,6 +208,11 @@ class CenterTime(TimeText):
 
 #: What Zenoti writes for "no date" (samples, e.g. Guest.Created).
 NO_DATE = "0001-01-01T00:00:00"
+
+
+def moment_of(event: Event) -> datetime:
+    """Return when an event happened: it cannot be later than its arrival, whatever the sender's clock says."""
+    return event.received_at if event.at is None else min(event.at, event.received_at)
 
 
 def read_time(text: str) -> datetime | None:

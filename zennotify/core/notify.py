@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from zennotify.core.cap import Cap, cap_windows, pass_caps
 from zennotify.core.center import NOT_LISTED, Centers
+from zennotify.core.hours import OpeningHours
 from zennotify.core.model import Names, Reason
-from zennotify.core.once import Window, WindowKey
+from zennotify.core.window import Window, WindowKey
 from zennotify.errors import ExpressionError, RecipientError
 
 
@@ -34,6 +35,10 @@ class GuestChannel:
     cap: Cap | None = None
 
 
+def _in_utc(_names: Names | None, moment: datetime) -> datetime:
+    return moment
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
     """Where the names in `notify` lead to."""
@@ -41,6 +46,8 @@ class Directory:
     centers: Centers = NOT_LISTED
     #: The channels whose recipient comes from the event, by their names.
     guests: Mapping[str, GuestChannel] = field(default_factory=dict)
+    #: Returns a moment by the clock of an event's centre, or by the usual clock where there are no names.
+    local: Callable[[Names | None, datetime], datetime] = _in_utc
 
     @property
     def is_plain(self) -> bool:
@@ -51,6 +58,11 @@ class Directory:
     def has_caps(self) -> bool:
         """Whether any channel counts its messages."""
         return bool(self.guests) and any(guest.cap is not None for guest in self.guests.values())
+
+    def hours_of(self, names: Names) -> OpeningHours | None:
+        """Return the opening hours of an event's centre, or None where they are not known."""
+        center = self.centers.get(names["center"]["id"]) if len(self.centers) else None
+        return None if center is None else center.hours
 
     def cap_of(self, channel: str) -> Cap | None:
         """Return the caps of a channel that has some."""

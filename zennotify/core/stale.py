@@ -22,6 +22,8 @@ class Then(StrEnum):
     #: It goes out, and says that it is late.
     MARK = "mark"
     DROP = "drop"
+    #: It goes into a digest.
+    DIGEST = "digest"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 ::
 
     decider  which events are decided when: the queue, what was left by a crash, what happens after the commit
-    batch    what one transaction decides and keeps
+    turn     one transaction: events in order, and between them the timers that are due
+    batch    what is decided at once, and kept
     waiting  the deliveries that wait for a name
 """
 
-from zennotify.decider.decider import MOST_TRIES, Decider
+from zennotify.decider.decider import MOST_TRIES, Decider, Fires
 
-__all__ = ["MOST_TRIES", "Decider"]
+__all__ = ["MOST_TRIES", "Decider", "Fires"]

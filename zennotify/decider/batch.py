@@ -1,7 +1,8 @@
 """What one transaction decides and keeps.
 
-The deciding itself is the pure core/decide.py; here it gets the facts and the windows of all events of the transaction,
-read at once, and each event sees what the ones before it changed.  Called by decider.py in the writer's thread.
+The deciding itself is pure, core/decide.py for an event and core/due.py for a window whose time has come; here it gets
+the facts and the windows that it asks for, and each event sees what the ones before it changed.  Called by decider.py
+in the writer's thread.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from typing import Any, TypeVar
 
-from zennotify.core.decide import Decision, Duty, Passed, aim, conclude, examine
-from zennotify.core.model import Reason, Zone
-from zennotify.core.once import Window, WindowKey
-from zennotify.core.rule import RuleSet
+from zennotify.core.decide import Examined, aim, conclude, examine
+from zennotify.core.due import Fired, fire
+from zennotify.core.model import Event, Reason, Zone, moment_of
+from zennotify.core.rule import Rule, RuleSet
+from zennotify.core.scene import Decision, Duty, Opposed, Passed, Revision, Scene
+from zennotify.core.silence import Silence
+from zennotify.core.window import Window, WindowKey, Windows
 from zennotify.decider.waiting import Waiting
 from zennotify.errors import StoreError, place_of
-from zennotify.store.rows import NewDecision, NewDelivery, Undecided
+from zennotify.store.rows import NewDecision, NewDelivery, Timer, Undecided
 from zennotify.store.schema import to_micros
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.facts import Key, keys_of
@@ -33,7 +38,7 @@ Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 #: A transaction decides no further event once it has worked this long (seconds).
-_LONGEST_WORK = 0.05
+LONGEST_WORK = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,17 @@ class Decided:
     decisions: list[Decision]
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A window whose time has come, with its event and what it led to."""
+
+    key: WindowKey
+    event: Event
+    rules: RuleSet
+    now: datetime
+    fired: Fired
+
+
 @dataclass(slots=True)
 class _Case:
     """An event on its way through the stages."""
@@ -51,20 +67,26 @@ class _Case:
     undecided: Undecided
     things: Things
     keys: dict[str, Key]
-    examined: Sequence[Passed | Decision] = ()
+    examined: Sequence[Examined] = ()
 
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction decides."""
+    """What is decided at once, within one transaction."""
 
     rules: RuleSet
     class_times: Zone
+    silences: Sequence[Silence] = ()
     #: The centres and days whose offset from UTC is known.
     clocks: Collection[tuple[Any, str]] = ()
     new_clocks: set[tuple[Any, str]] = field(default_factory=set)
     decided: list[Decided] = field(default_factory=list)
-    windows: dict[WindowKey, Window] = field(default_factory=dict)
+    ended: list[Ended] = field(default_factory=list)
+    revisions: list[Revision] = field(default_factory=list)
+    #: What the windows were and have become.
+    windows: Windows = field(init=False)
+    #: When the first timer is due that was set here.
+    first_due: datetime | None = None
     #: The things that something has been learned of, and what is known of them now, as it is kept (facts.written).
     learned: set[Key] = field(default_factory=set)
     facts: str | None = None
@@ -77,11 +99,32 @@ class Batch:
 
     @property
     def now(self) -> datetime:
-        """The arrival of the last event."""
-        return max(one.undecided.event.received_at for one in self.decided)
+        """The moment of the last decision; there has been one."""
+        arrivals = [one.undecided.event.received_at for one in self.decided]
+        return max([*arrivals, *(one.now for one in self.ended)])
 
-    def decide(self, transaction: Transaction, events: Iterable[Undecided]) -> None:
-        """Decide the events over what the windows were before this transaction and became within it."""
+    @property
+    def channels(self) -> set[str]:
+        """The channels that owe something new."""
+        return {
+            duty.channel for _, decisions in self.made() for decision in decisions for duty in decision.duties
+        }
+
+    def made(self) -> Iterator[tuple[Event, list[Decision]]]:
+        """Yield what was decided, with the events."""
+        for one in self.decided:
+            yield one.undecided.event, one.decisions
+        for end in self.ended:
+            yield end.event, [end.fired.decision]
+
+    # --- events -------------------------------------------------------------------------------------------
+
+    def decide(self, transaction: Transaction, events: Iterable[Undecided]) -> Undecided | None:
+        """Decide the events over what the windows were before.
+
+        Returns an event that came only after a timer which one before it has set: then what is here counts for
+        nothing, and those before it are to be decided alone.
+        """
         memory = Memory(transaction.facts, self.class_times, self.rules.directory.centers, self.clocks)
 
         def read(event: Undecided) -> _Case:
@@ -95,16 +138,17 @@ class Batch:
         )
         if self.rules.directory.has_caps:
             cases = list(self._each(cases, lambda case: self._aim(case, memory), lambda c: c.undecided))
-        passed = [item for case in cases for item in case.examined if isinstance(item, Passed)]
-        asked = {item.window for item in passed if item.window is not None}
-        asked.update(window for item in passed for window in item.caps)
-        windows = transaction.windows(asked)
-        self.decided += self._each(
-            cases, lambda case: self._conclude(case, memory, windows), lambda case: case.undecided
-        )
+        self._open_windows(transaction, _asked(cases))
+        for case in cases:
+            if self.first_due is not None and case.undecided.event.received_at >= self.first_due:
+                return case.undecided
+            self.decided += self._each(
+                [case], lambda case: self._conclude(case, memory), lambda case: case.undecided
+            )
         self.learned = memory.changed
         self.new_clocks = memory.new_clocks
         self.facts = memory.changes()
+        return None
 
     def _each(
         self,
@@ -127,7 +171,7 @@ class Batch:
         """Yield the cases, until a rule takes long: it must not keep new events waiting."""
         began = time.monotonic()
         for case in cases:
-            if time.monotonic() - began > _LONGEST_WORK:
+            if time.monotonic() - began > LONGEST_WORK:
                 self.left_some = True
                 return
             yield case
@@ -148,35 +192,141 @@ class Batch:
         case.examined = aim(case.examined, self._names(case, memory), self.rules)
         return case
 
-    def _conclude(self, case: _Case, memory: Memory, windows: dict[WindowKey, Window]) -> Decided:
-        names = self._names(case, memory)
-        now = case.undecided.event.received_at
-        decisions, changed = conclude(case.examined, names, self.rules, windows, now)
-        windows |= changed
-        self.windows |= changed
+    def _conclude(self, case: _Case, memory: Memory) -> Decided:
+        event, draft = case.undecided.event, self.windows.draft()
+        scene = Scene(
+            names=self._names(case, memory),
+            rules=self.rules,
+            windows=draft,
+            silences=self.silences,
+            place=case.undecided.place,
+            event=event.id,
+            at=moment_of(event),
+            now=event.received_at,
+        )
+        decisions, revisions = conclude(case.examined, scene)
+        self._take_over(draft)
+        self.revisions += revisions
         return Decided(case.undecided, decisions)
+
+    # --- windows ------------------------------------------------------------------------------------------
+
+    def _open_windows(self, transaction: Transaction, asked: Collection[WindowKey] = ()) -> None:
+        """Read the windows that will be asked for, at once; another one is read when it is asked for."""
+        kept: dict[WindowKey, Window | None] = dict.fromkeys(asked)
+        kept.update(transaction.windows(asked))
+        numbers: Iterator[int] | None = None
+
+        def look_up(key: WindowKey) -> Window | None:
+            if key not in kept:
+                kept[key] = transaction.windows([key]).get(key)
+            return kept[key]
+
+        def new_number() -> int:
+            nonlocal numbers
+            if numbers is None:
+                numbers = count(transaction.next_gathering())
+            return next(numbers)
+
+        self.windows = Windows(look_up, new_number)
+
+    def _take_over(self, draft: Windows) -> None:
+        self.windows.add(draft)
+        dues = [
+            window.due for window in draft.changed.values() if window is not None and window.due is not None
+        ]
+        if dues:
+            self.first_due = min(dues) if self.first_due is None else min(self.first_due, *dues)
+
+    # --- timers -------------------------------------------------------------------------------------------
+
+    def fire(
+        self,
+        transaction: Transaction,
+        timers: Sequence[Timer],
+        event_of: Callable[[Timer], Undecided | None],
+        rule_of: Callable[[WindowKey, Window], tuple[Rule, RuleSet] | None],
+    ) -> None:
+        """Take windows whose time has come through the stages that are left, in the order of their time.
+
+        One that is due only after a timer that was set here is left.
+        """
+        memory = Memory(transaction.facts, self.class_times, self.rules.directory.centers, self.clocks)
+        self._open_windows(transaction, [timer.key for timer in timers])
+        for timer in timers:
+            due = timer.window.due
+            assert due is not None, "it was looked for by its due"  # noqa: S101
+            if self.first_due is not None and due > self.first_due:
+                return
+            undecided, found = event_of(timer), rule_of(timer.key, timer.window)
+            if undecided is None or found is None:  # erased, or of a rule that nobody knows any more
+                self.windows.put(timer.key, None)
+                continue
+            try:
+                self._fire(timer, undecided, found, memory)
+            except StoreError:
+                raise
+            except Exception as error:  # a bug of ours: trying again would not help
+                self._give_up(timer, undecided, found[1], error)
+
+    def _fire(self, timer: Timer, undecided: Undecided, found: tuple[Rule, RuleSet], memory: Memory) -> None:
+        (rule, rules), event, draft = found, undecided.event, self.windows.draft()
+        assert timer.window.due is not None, "it was looked for by its due"  # noqa: S101
+        scene = Scene(
+            names=Names(event, memory.recall, centers=self.rules.directory.centers),
+            rules=rules,
+            windows=draft,
+            silences=self.silences,
+            place=undecided.place,
+            event=event.id,
+            at=moment_of(event),
+            now=timer.window.due,
+        )
+        fired = fire(timer.key, timer.window, rule, scene)
+        self._take_over(draft)
+        self.revisions += fired.revisions
+        self.ended.append(Ended(timer.key, event, rules, scene.now, fired))
+
+    def _give_up(self, timer: Timer, undecided: Undecided, rules: RuleSet, error: Exception) -> None:
+        detail, rule = place_of(error), timer.key.rule
+        logger.error("event=%s rule=%s could not be decided: %s", undecided.event.id, rule, detail)
+        self.windows.put(timer.key, None)
+        self.revisions.append(Revision(undecided.place, rule, Reason.FAILED, detail))
+        decision = Decision(rule=rule, reason=Reason.FAILED, detail=detail)
+        now = timer.window.due or undecided.event.received_at
+        self.ended.append(Ended(timer.key, undecided.event, rules, now, Fired(decision, None)))
+
+    # --- the store ----------------------------------------------------------------------------------------
 
     def keep(self, transaction: Transaction) -> None:
         """Keep what was decided and learned."""
-        transaction.save_windows(self.windows)
+        transaction.save_windows(self.windows.changed)
+        transaction.gather(self.windows.gathered)
         if self.facts is not None and self.decided:
             transaction.save_facts(self.facts, self.now)
         decisions: list[NewDecision] = []
         deliveries: list[NewDelivery] = []
         duties: list[Duty] = []
-        rules = self.rules.hash
         for one in self.decided:
             event, now = one.undecided.place, one.undecided.event.received_at
             for place, made in enumerate(one.decisions):
                 decisions.append(NewDecision(event, place, made.rule, made.reason.value, made.detail))
                 duties += made.duties
                 deliveries += [
-                    NewDelivery(
-                        event, made.rule, duty.channel, rules, now, duty.due, duty.held_back, duty.recipient
-                    )
-                    for duty in made.duties
+                    _delivery(made, duty, self.rules.hash, now, event, None) for duty in made.duties
                 ]
+        later: list[NewDecision] = []
+        for end in self.ended:
+            made, event_of, number = end.fired.decision, end.fired.event, end.fired.number
+            if end.fired.is_new and event_of is not None:
+                later.append(NewDecision(event_of, 0, made.rule, made.reason.value, made.detail))
+            duties += made.duties
+            deliveries += [
+                _delivery(made, duty, end.rules.hash, end.now, event_of, number) for duty in made.duties
+            ]
         transaction.add_decisions(decisions)
+        transaction.add_later_decisions(later)
+        transaction.revise(self.revisions)
         numbers = transaction.add_deliveries(deliveries)
         self.waiting = [
             Waiting(number, duty.channel, duty.due, tuple(duty.awaited))
@@ -184,8 +334,41 @@ class Batch:
             if duty.awaited
         ]
         transaction.finish_events(
-            ((one.undecided.place, one.undecided.rule_set) for one in self.decided), rules
+            ((one.undecided.place, one.undecided.rule_set) for one in self.decided), self.rules.hash
         )
+
+
+def _asked(cases: Iterable[_Case]) -> set[WindowKey]:
+    """Return the windows that these events will ask."""
+    asked: set[WindowKey] = set()
+    for case in cases:
+        for item in case.examined:
+            if isinstance(item, Passed | Opposed):
+                asked.update(item.keys.values())
+            if isinstance(item, Passed):
+                asked.update(item.caps)
+    return asked
+
+
+def _delivery(
+    made: Decision, duty: Duty, rules: str, now: datetime, event: int | None, number: int | None
+) -> NewDelivery:
+    return NewDelivery(
+        event=event,
+        rule=made.rule,
+        channel=duty.channel,
+        rule_set=rules,
+        created=now,
+        due=duty.due,
+        held_back=duty.held_back,
+        recipient=duty.recipient,
+        window=None if number is None else f"{made.rule} {number}",
+        reason=duty.reason,
+        step=duty.step,
+        gathered=number,
+        counted=duty.counted,
+        meant=duty.meant,
+    )
 
 
 def _failure(event: Undecided, error: Exception) -> Decided:

@@ -9,15 +9,20 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from zennotify import log
-from zennotify.core.decide import Decision
 from zennotify.core.model import Reason
-from zennotify.core.rule import RuleSet
-from zennotify.decider.batch import Batch, Decided
+from zennotify.core.rule import Rule, RuleSet
+from zennotify.core.scene import Decision
+from zennotify.core.silence import Silence
+from zennotify.core.window import Window, WindowKey
+from zennotify.decider.batch import Batch, Decided, Ended
+from zennotify.decider.turn import Turn
 from zennotify.decider.waiting import Waiting, WaitingRoom
 from zennotify.errors import StoreUnavailable
 from zennotify.metrics import Metrics
@@ -54,14 +59,33 @@ class _ReadBack:
 _READ_BACK = _ReadBack()
 
 
+class _Fire(NamedTuple):
+    """In the queue of events: windows whose time has come by then."""
+
+    now: datetime
+
+
+_Item = Undecided | _ReadBack | _Fire
+
+
+class Fires(NamedTuple):
+    """What is known of the timers."""
+
+    #: When the next one is due; it may be over, where undecided events come before it.
+    next: datetime | None
+    #: Whether any has fired.
+    has_fired: bool
+
+
 class _Answer(NamedTuple):
     """What one transaction decided, and what comes of it after the commit."""
 
-    batch: Batch
+    batches: Sequence[Batch]
     #: Deliveries that need not wait any more.
     hastened: Sequence[Waiting]
-    #: Whether the store has more undecided events than were read back.
+    #: Whether the store has more undecided events than were decided.
     has_more: bool
+    fires: Fires
 
 
 class Decider:
@@ -75,6 +99,8 @@ class Decider:
         reading: Reading,
         wake: Callable[[set[str]], None],
         ops: Ops,
+        past: Callable[[str], RuleSet | None] = lambda _hash: None,
+        set_timer: Callable[[datetime | None], None] = lambda _due: None,
     ) -> None:
         self._writer = writer
         self._metrics = metrics
@@ -82,6 +108,15 @@ class Decider:
         #: Called in the writer's thread with the channels that have new deliveries.
         self._wake = wake
         self._ops = ops
+        #: Returns a rule set that was in force before, by its hash.
+        self._past = past
+        #: Called in the writer's thread with the moment when the next timer is due.
+        self._set_timer = set_timer
+        #: The rules whose new names have been given to windows, and those whose are being given.
+        self._carried: RuleSet | None = None
+        self._carrying: RuleSet | None = None
+        self._next_timer: datetime | None = None
+        self._silences: tuple[Silence, ...] = ()
         self._rules: RuleSet | None = None
         self._has_rules = asyncio.Event()
         self._waiting_room = WaitingRoom()
@@ -103,6 +138,10 @@ class Decider:
         """Decide by these rules from the next transaction on."""
         self._rules = rules
         self._has_rules.set()
+
+    async def has_rules(self) -> None:
+        """Wait until there are rules."""
+        await self._has_rules.wait()
 
     @property
     def rule_set(self) -> str | None:
@@ -169,62 +208,101 @@ class Decider:
             self._is_queued = True
             self._events.put(_READ_BACK)
 
+    async def fire(self, now: datetime) -> Fires:
+        """Take the windows whose time has come by `now` through the stages that are left.
+
+        Raises StoreUnavailable.
+        """
+        answer: _Answer = await self._events.ask(_Fire(now))
+        return answer.fires
+
     # --- in the writer's thread ---------------------------------------------------------------------------
 
-    def _decide(self, transaction: Transaction, items: list[Undecided | _ReadBack]) -> list[_Answer]:
-        rules = self._rules
-        assert rules is not None, "nothing is put into the queue before there are rules"  # noqa: S101
+    def _decide(self, transaction: Transaction, items: list[_Item]) -> list[_Answer]:
         events = {item.place: item for item in items if isinstance(item, Undecided)}
         has_more = False
-        if len(events) < len(items):
+        if any(isinstance(item, _ReadBack) for item in items):
             kept = transaction.undecided(_BATCH)
             events |= {event.place: self._reopen(event) for event in kept if event.place not in events}
             has_more = len(kept) == _BATCH
-        batch = Batch(rules, self._reading.class_times, self._clocks)
-        batch.decide(transaction, events.values())
-        batch.keep(transaction)
-        hastened = self._waiting_room.waiting_for(batch.learned)
+        rules = self._rules
+        assert rules is not None, "nothing is put into the queue before there are rules"  # noqa: S101
+        if self._carried is not rules:
+            # In one transaction with what they decide first: no window of an old name is made any more.
+            transaction.carry_over(rules.renamed)
+            self._carrying = rules
+        turn = Turn(transaction, partial(self._new_batch, rules), self._reopen, self._rule_of)
+        left = turn.decide([events[place] for place in sorted(events)])
+        now = max((item.now for item in items if isinstance(item, _Fire)), default=None)
+        if now is not None and not left:
+            turn.fire(now)
+        learned = {thing for batch in turn.batches for thing in batch.learned}
+        hastened = self._waiting_room.waiting_for(learned)
         if hastened:
-            transaction.hasten([one.delivery for one in hastened], batch.now)
-        return [_Answer(batch, hastened, has_more)] * len(items)
+            transaction.hasten([one.delivery for one in hastened], max(batch.now for batch in turn.batches))
+        fires = Fires(transaction.next_timer(), turn.has_fired)
+        return [_Answer(turn.batches, hastened, has_more or bool(left), fires)] * len(items)
 
-    def _decided(self, items: list[Undecided | _ReadBack], answers: Sequence[_Answer]) -> None:
-        batch, hastened, has_more = answers[0]
+    def _new_batch(self, rules: RuleSet) -> Batch:
+        return Batch(rules, self._reading.class_times, self._silences, self._clocks)
+
+    def _rule_of(self, key: WindowKey, window: Window) -> tuple[Rule, RuleSet] | None:
+        """Return the rule of a window and the set that it is in: one that was removed goes on as it was."""
+        rules = self._rules
+        if rules is not None and key.rule in rules.by_id:
+            return rules.by_id[key.rule], rules
+        past = self._past(window.rule_set)
+        if past is None or rules is None or key.rule not in past.by_id:
+            return None
+        return past.by_id[key.rule], replace(past, directory=rules.directory)
+
+    def _decided(self, items: list[_Item], answers: Sequence[_Answer]) -> None:
+        batches, hastened, has_more, fires = answers[0]
+        self._carried = self._carrying
         if any(isinstance(item, _ReadBack) for item in items):
             self._is_queued = False
             self._is_behind = has_more
-        if has_more or batch.left_some:
+        if has_more:
             self.fall_behind()
+        for batch in batches:
+            self._follow(batch)
+        self._let_wait(batches, hastened)
+        channels = {channel for batch in batches for channel in batch.channels}
+        channels |= {waiting.channel for waiting in hastened}
+        if channels:
+            self._wake(channels)
+        if fires.next != self._next_timer or fires.has_fired:
+            self._next_timer = fires.next
+            self._set_timer(fires.next)
+
+    def _follow(self, batch: Batch) -> None:
+        """Say what has been decided: in the metrics, the log and to the owners."""
         self._report(batch.unlisted - self._reported)
         if len(self._clocks) > _MOST_CLOCKS:
             self._clocks.clear()
         self._clocks |= batch.new_clocks
-        self._let_wait(batch, hastened)
-        channels = {
-            duty.channel for one in batch.decided for decision in one.decisions for duty in decision.duties
-        }
-        channels |= {waiting.channel for waiting in hastened}
-        if channels:
-            self._wake(channels)
         made = Counter(
-            (decision.rule, decision.reason) for one in batch.decided for decision in one.decisions
+            (decision.rule, decision.reason) for _, decisions in batch.made() for decision in decisions
         )
         for (rule, reason), count in made.items():
             self._metrics.decisions.labels(rule, reason.value).inc(count)
-        for one in batch.decided:
-            for decision in one.decisions:
+        for event, decisions in batch.made():
+            for decision in decisions:
                 if decision.reason in _TROUBLES:
-                    self._tell(one.undecided.event.id, decision)
+                    self._tell(event.id, decision)
                 if decision.used_up:
-                    self._tell_used_up(one.undecided.event.id, decision)
+                    self._tell_used_up(event.id, decision)
         log.lines(logger, (_line(one) for one in batch.decided))
+        log.lines(logger, (_timer_line(one) for one in batch.ended))
 
-    def _let_wait(self, batch: Batch, hastened: Sequence[Waiting]) -> None:
-        if batch.decided:
-            self._waiting_room.end(batch.now)
+    def _let_wait(self, batches: Sequence[Batch], hastened: Sequence[Waiting]) -> None:
+        for batch in batches:
+            if batch.decided or batch.ended:
+                self._waiting_room.end(batch.now)
         self._waiting_room.leave(hastened)
-        for waiting in batch.waiting:
-            self._waiting_room.enter(waiting)
+        for batch in batches:
+            for waiting in batch.waiting:
+                self._waiting_room.enter(waiting)
 
     def _report(self, unlisted: set[Key]) -> None:
         """Say once of each centre that centers.yaml does not list it."""
@@ -250,7 +328,7 @@ class Decider:
                 f"See: zennotify events show {event[:8]}",
             )
 
-    def _not_decided(self, items: list[Undecided | _ReadBack], error: Exception) -> None:
+    def _not_decided(self, items: list[_Item], error: Exception) -> None:
         """Read the events back later; what is not a passing fault ends the process, and `recover` isolates it."""
         if not isinstance(error, StoreUnavailable):
             raise error
@@ -266,6 +344,14 @@ class Decider:
 def _keep_failed(transaction: Transaction, event: KeptEvent, detail: str) -> None:
     transaction.add_decisions([NewDecision(event.place, 0, "", Reason.FAILED.value, detail)])
     transaction.finish_events([(event.place, event.rule_set)], event.rule_set)
+
+
+def _timer_line(one: Ended) -> str:
+    decision = one.fired.decision
+    return (
+        f"event={one.event.id} type={label(one.event.kind)} timer={one.key.stage} due={one.now.isoformat()}"
+        f" decided {decision.rule}:{decision.reason.value}"
+    )
 
 
 def _line(one: Decided) -> str:

@@ -17,11 +17,11 @@ from zennotify.core.pause import Cause, Pause
 from zennotify.core.verdict import Standing, Verdict
 from zennotify.store import delivery_statements as sql
 from zennotify.store.number import delivery_id, delivery_number
+from zennotify.store.remembering import kept_event
 from zennotify.store.rows import (
     Begun,
     ChannelState,
     Claimed,
-    KeptEvent,
     Lost,
     NewDelivery,
     Settled,
@@ -74,11 +74,11 @@ class Delivering:
                     item.rule,
                     item.channel,
                     item.recipient,
-                    0,
+                    item.step,
                     item.rule_set,
                     item.held_back,
                     "pending",
-                    "",
+                    item.reason,
                     to_micros(item.created),
                     to_micros(item.due),
                     0,
@@ -87,6 +87,9 @@ class Delivering:
                     to_micros(item.due),
                     *_UNTRIED,
                     None,
+                    item.gathered,
+                    item.counted,
+                    _micros(item.meant),
                 )
                 for number, item in enumerate(new, first)
             ],
@@ -119,6 +122,10 @@ class Delivering:
                 standing=_standing(row),
                 instead_of=others.get(row.instead_of, ""),
                 is_by_hand=row.reason == _BY_HAND,
+                step=row.step,
+                gathered=row.gathered,
+                counted=row.counted,
+                meant=None if row.meant is None else from_micros(row.meant),
                 lease=lease,
                 title=row.title,
                 message=row.message,
@@ -218,7 +225,7 @@ class Delivering:
                 (
                     number,
                     row.event,
-                    None,
+                    row.window,
                     row.rule,
                     to,
                     "",
@@ -235,13 +242,18 @@ class Delivering:
                     at,
                     *_UNTRIED,
                     row.seq,
+                    row.gathered,
+                    row.counted,
+                    row.meant,
                 )
                 for number, row in enumerate(rows, self.next_number(now))
             ],
         )
-        told = sql.TOLD_BY.all(self._connection, json.dumps([row.event for row in rows]), to)
-        duties = {(one.event, one.rule, one.step) for one in told}
-        return {row.seq for row in rows if (row.event, row.rule, row.step) in duties}
+        places = json.dumps([row.event for row in rows if row.event is not None])
+        gathered = json.dumps([row.gathered for row in rows if row.gathered is not None])
+        told = sql.TOLD_BY.all(self._connection, places, gathered, to)
+        duties = {(one.event, one.gathered, one.rule, one.step) for one in told}
+        return {row.seq for row in rows if (row.event, row.gathered, row.rule, row.step) in duties}
 
     def fall_back_overdue(
         self, channel: str, to: str, before: datetime, now: datetime, most: int
@@ -398,16 +410,3 @@ def _standing(row: Any) -> Standing:
 
 def _micros(moment: datetime | None) -> int | None:
     return None if moment is None else to_micros(moment)
-
-
-def kept_event(row: Any) -> KeptEvent:
-    """Return an event as its row holds it."""
-    return KeptEvent(
-        place=row.seq,
-        id=row.id,
-        type=row.type,
-        received_at=from_micros(row.received_at),
-        rule_set=row.rule_set,
-        body=bytes(row.body),
-        tries=row.tries,
-    )

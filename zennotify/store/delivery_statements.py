@@ -48,6 +48,9 @@ _NEW = (
     "tries",
     "unsure",
     "instead_of",
+    "gathered",
+    "counted",
+    "meant",
 )
 ADD_DELIVERY = Prepared(insert(deliveries).values({name: bindparam(name) for name in _NEW}), *_NEW)
 CLAIM = Prepared(
@@ -84,6 +87,10 @@ CLAIM = Prepared(
         deliveries.c.unsure,
         deliveries.c.instead_of,
         deliveries.c.reason,
+        deliveries.c.step,
+        deliveries.c.gathered,
+        deliveries.c.counted,
+        deliveries.c.meant,
     ),
     "token",
     "until",
@@ -167,6 +174,8 @@ SETTLE = Prepared(
     "token",
 )
 
+#: What is told to the owners of zennotify itself is written for one channel, and never falls back.
+_MAY_FALL_BACK = deliveries.c.event.is_not(None) | deliveries.c.gathered.is_not(None)
 #: What falls back, as far as its own channel still holds it: the new delivery is made of it.
 FALLING = Prepared(
     select(
@@ -177,8 +186,12 @@ FALLING = Prepared(
         deliveries.c.rule_set,
         deliveries.c.held_back,
         deliveries.c.lease,
+        deliveries.c.window,
+        deliveries.c.gathered,
+        deliveries.c.counted,
+        deliveries.c.meant,
     )
-    .where(is_in(deliveries.c.seq, numbers("numbers")), deliveries.c.event.is_not(None))
+    .where(is_in(deliveries.c.seq, numbers("numbers")), _MAY_FALL_BACK)
     .order_by(deliveries.c.seq)
     .with_for_update(),
     "numbers",
@@ -191,7 +204,7 @@ OVERDUE = Prepared(
         deliveries.c.state == PENDING,
         deliveries.c.due <= bindparam("now"),
         deliveries.c.since <= bindparam("before"),
-        deliveries.c.event.is_not(None),
+        _MAY_FALL_BACK,
     )
     .order_by(deliveries.c.due)
     .limit(bindparam("most", type_=BigInteger))
@@ -232,13 +245,14 @@ UNBLOCK = Prepared(
 )
 #: Whether a fallback tells what these events led to.
 TOLD_BY = Prepared(
-    select(deliveries.c.event, deliveries.c.rule, deliveries.c.step).where(
-        is_in(deliveries.c.event, numbers("events")),
+    select(deliveries.c.event, deliveries.c.gathered, deliveries.c.rule, deliveries.c.step).where(
+        is_in(deliveries.c.event, numbers("events")) | is_in(deliveries.c.gathered, numbers("gathered")),
         deliveries.c.channel == bindparam("wanted_channel"),
         deliveries.c.recipient == literal_column("''"),
         deliveries.c.state.in_([PENDING, SENDING, literal_column("'delivered'")]),
     ),
     "events",
+    "gathered",
     "wanted_channel",
 )
 FORGET_TEXT = Prepared(

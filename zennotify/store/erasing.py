@@ -12,15 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from zennotify.core.model import DeliveryState
-from zennotify.core.once import WindowKey
+from zennotify.core.window import WindowKey
 from zennotify.store import statements as sql
 from zennotify.store.schema import (
     SENDING,
+    acknowledgements,
     attempts,
     decisions,
     deliveries,
     events,
     facts,
+    gathered,
     quarantine,
     undecided,
     windows,
@@ -67,11 +69,13 @@ class Erasing:
         }
 
     def _delete_events(self, places: Sequence[int]) -> None:
-        """Delete events with their decisions, deliveries and attempts."""
+        """Delete events with their decisions, deliveries and attempts, and take them out of windows."""
         gone = select(deliveries.c.seq).where(deliveries.c.event.in_(places))
         self._connection.execute(delete(attempts).where(attempts.c.delivery.in_(gone)))
         self._connection.execute(delete(deliveries).where(deliveries.c.event.in_(places)))
         self._connection.execute(delete(decisions).where(decisions.c.event.in_(places)))
+        self._connection.execute(delete(acknowledgements).where(acknowledgements.c.event.in_(places)))
+        self._connection.execute(delete(gathered).where(gathered.c.event.in_(places)))
         self._connection.execute(delete(events).where(events.c.seq.in_(places)))
 
     def erase_texts(self, ids: Sequence[str], *, alone: bool) -> Counter[str]:

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, Select, func, select, tuple_
 
 from zennotify.core.model import Reason
-from zennotify.core.once import WindowKey
 from zennotify.core.pause import Pause
+from zennotify.core.window import WindowKey
 from zennotify.store.delivering import pause_of
 from zennotify.store.engine import translated_errors
 from zennotify.store.number import delivery_id, numbers_of

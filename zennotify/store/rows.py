@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zennotify.core.model import Event, Message, Outcome
 from zennotify.core.pause import Pause
 from zennotify.core.verdict import Standing, Verdict
+from zennotify.core.window import Window, WindowKey
 
 
 class NewEvent(NamedTuple):
@@ -49,6 +50,15 @@ class Undecided(NamedTuple):
     event: Event
 
 
+class Timer(NamedTuple):
+    """A window whose time has come, and the event that it is about."""
+
+    key: WindowKey
+    window: Window
+    #: None where it has been erased.
+    event: KeptEvent | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
     """A body that could not become an event."""
@@ -87,6 +97,16 @@ class NewDelivery(NamedTuple):
     #: Its text where it is known already; otherwise it is rendered at the first try.
     title: str | None = None
     message: str | None = None
+    #: Why it waits, where it is not to go out at once.
+    reason: str = ""
+    #: Of an escalation; 0 is the message itself.
+    step: int = 0
+    #: The number of the events that it is about, where it is not about one.
+    gathered: int | None = None
+    #: What a threshold or a digest has counted.
+    counted: int = 0
+    #: When it was meant to go out, where that is not when its event came.
+    meant: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +128,14 @@ class Claimed:
     instead_of: str
     #: Whether somebody wants it to be sent, however old it is.
     is_by_hand: bool
+    #: Of an escalation; 0 is the message itself.
+    step: int = 0
+    #: The number of the events that it is about, where it is not about one.
+    gathered: int | None = None
+    #: What a threshold or a digest has counted.
+    counted: int = 0
+    #: When it was meant to go out, where that is not when its event came.
+    meant: datetime | None = None
     lease: str
     #: The text of an earlier try, which is sent again as it was.
     title: str | None

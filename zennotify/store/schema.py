@@ -112,7 +112,23 @@ deliveries = Table(
     Column("unsure", Integer, nullable=False),
     #: The delivery of another channel that it is the fallback of.
     Column("instead_of", BigInteger),
+    #: The number of the events that it is about, where it is not about one.
+    Column("gathered", BigInteger),
+    #: What a threshold or a digest has counted.
+    Column("counted", Integer, nullable=False),
+    #: When it was meant to go out, where that is not when its event came.
+    Column("meant", BigInteger),
     Index("deliveries_duty", "event", "rule", "channel", "recipient", "step", unique=True),
+)
+Index(
+    "deliveries_gathered",
+    deliveries.c.gathered,
+    deliveries.c.channel,
+    deliveries.c.recipient,
+    deliveries.c.step,
+    unique=True,
+    sqlite_where=deliveries.c.gathered.is_not(None),
+    postgresql_where=deliveries.c.gathered.is_not(None),
 )
 Index(
     "deliveries_pending",
@@ -158,6 +174,7 @@ channels = Table(
     sqlite_with_rowid=False,
 )
 
+#: What rules remember (core/window.py); which stage uses which column stands in the stage's file.
 windows = Table(
     "windows",
     metadata,
@@ -167,7 +184,75 @@ windows = Table(
     Column("until", BigInteger, nullable=False),
     Column("held", Integer, nullable=False),
     Column("expires", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("opened", BigInteger),
+    Column("due", BigInteger),
+    Column("event", BigInteger),
+    Column("number", BigInteger),
+    #: JSON: the times of events; empty where it has none.
+    Column("times", Text, nullable=False),
+    Column("rule_set", Text, nullable=False),
     Index("windows_expires", "expires"),
+    sqlite_with_rowid=False,
+)
+Index(
+    "windows_due",
+    windows.c.due,
+    sqlite_where=windows.c.due.is_not(None),
+    postgresql_where=windows.c.due.is_not(None),
+)
+
+#: The events that windows have gathered; they stay until the message that tells of them is forgotten.
+gathered = Table(
+    "gathered",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("event", BigInteger, primary_key=True, autoincrement=False),
+    #: 1 where it came too late for the message that it belongs to.
+    Column("late", Integer, nullable=False),
+    Index("gathered_event", "event"),
+    sqlite_with_rowid=False,
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Text, primary_key=True),
+    #: Empty: all rules.
+    Column("rule", Text, nullable=False),
+    #: JSON: {path: what must hold there}.
+    Column("match", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    #: Who ended it before its time; empty where nobody did.
+    Column("ended_by", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Who took care of what a rule told of.
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    #: The one that was acknowledged; it speaks for all of its rule about the same event, or events.
+    Column("delivery", BigInteger, primary_key=True, autoincrement=False),
+    Column("event", BigInteger),
+    Column("gathered", BigInteger),
+    Column("rule", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("by", Text, nullable=False),
+    Index("acknowledgements_event", "event"),
+    Index("acknowledgements_gathered", "gathered"),
+    sqlite_with_rowid=False,
+)
+
+#: What zennotify signs with.
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -1,4 +1,4 @@
-"""The SQL of the write path for events, windows and facts, one set for both engines."""
+"""The SQL of the write path for events and facts, one set for both engines."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from zennotify.store.schema import (
     decisions,
     events,
     facts,
+    gathered,
     undecided,
-    windows,
 )
 
 # --- events -----------------------------------------------------------------------------------------------
@@ -77,33 +77,53 @@ SET_RULES = Prepared(
     "place",
 )
 ADD_DECISION = Prepared(insert(decisions), *decisions.c.keys())
-
-# --- windows ----------------------------------------------------------------------------------------------
-
-# Not `(rule, stage, key) IN (...)`: for more than one key SQLite would read the whole table.
-WINDOWS = Prepared(
-    select(windows).where(
-        is_in(windows.c.rule, texts("rules")),
-        is_in(windows.c.stage, texts("stages")),
-        is_in(windows.c.key, texts("keys")),
+#: One more decision of an event, behind those that it has.
+ADD_LATER_DECISION = Prepared(
+    insert(decisions).from_select(
+        list(decisions.c.keys()),
+        select(
+            bindparam("event", type_=BigInteger),
+            func.coalesce(func.max(decisions.c.place), literal_column("-1")) + literal_column("1"),
+            bindparam("rule", type_=Text),
+            bindparam("reason", type_=Text),
+            bindparam("detail", type_=Text),
+        ).where(decisions.c.event == bindparam("of_event")),
     ),
-    "rules",
-    "stages",
-    "keys",
+    "event",
+    "rule",
+    "reason",
+    "detail",
+    "of_event",
 )
-
-
-def _save_window(add: sqlite.Insert | postgresql.Insert) -> ClauseElement:
-    return add.on_conflict_do_update(
-        index_elements=["rule", "stage", "key"],
-        set_={name: add.excluded[name] for name in ("until", "held", "expires")},
+_REVISED: dict[str, Any] = {"reason": bindparam("new_reason"), "detail": bindparam("new_detail")}
+REVISE = Prepared(
+    update(decisions)
+    .where(decisions.c.event == bindparam("of_event"), decisions.c.rule == bindparam("of_rule"))
+    .values(_REVISED),
+    "new_reason",
+    "new_detail",
+    "of_event",
+    "of_rule",
+)
+REVISE_GATHERED = Prepared(
+    update(decisions)
+    .where(
+        decisions.c.event.in_(select(gathered.c.event).where(gathered.c.number == bindparam("number"))),
+        decisions.c.rule == bindparam("of_rule"),
     )
-
-
-SAVE_WINDOW = Prepared(
-    _save_window(sqlite.insert(windows)),
-    *windows.c.keys(),
-    for_engine={"postgresql": _save_window(postgresql.insert(windows))},
+    .values(_REVISED),
+    "new_reason",
+    "new_detail",
+    "number",
+    "of_rule",
+)
+#: When the oldest undecided event arrived.
+FIRST_UNDECIDED = Prepared(
+    select(events.c.received_at)
+    .join_from(undecided, events, events.c.seq == undecided.c.event)
+    .order_by(undecided.c.event)
+    .limit(literal_column("1"))
+    .offset(NONE)
 )
 
 # --- facts ------------------------------------------------------------------------------------------------

@@ -7,18 +7,18 @@ serve SQLite and PostgreSQL; `now` is always an argument.  Nothing here commits.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zennotify.core.model import DeliveryState
-from zennotify.core.once import Window, WindowKey
 from zennotify.store import statements as sql
-from zennotify.store.delivering import Delivering, kept_event
+from zennotify.store.delivering import Delivering
 from zennotify.store.engine import translated_errors
 from zennotify.store.erasing import Erasing
+from zennotify.store.remembering import Remembering, kept_event
 from zennotify.store.rows import (
     KeptEvent,
     NewDecision,
@@ -30,7 +30,7 @@ from zennotify.store.schema import (
     deliveries,
     events,
     facts,
-    from_micros,
+    gathered,
     quarantine,
     rule_sets,
     to_micros,
@@ -43,7 +43,7 @@ MOST_QUARANTINED = 1000
 MOST_QUARANTINED_BYTES = 64 * 2**20
 
 
-class Transaction(Delivering, Erasing):
+class Transaction(Delivering, Remembering, Erasing):
     """The statements, on one connection that is inside a transaction."""
 
     # --- events -------------------------------------------------------------------------------------------
@@ -132,41 +132,6 @@ class Transaction(Delivering, Erasing):
         """Keep decisions."""
         sql.ADD_DECISION.many(self._connection, new)
 
-    # --- windows ------------------------------------------------------------------------------------------
-
-    def windows(self, keys: Collection[WindowKey]) -> dict[WindowKey, Window]:
-        """Return the windows that are kept of these keys."""
-        if not keys:
-            return {}
-        rows = sql.WINDOWS.all(
-            self._connection,
-            json.dumps(sorted({key.rule for key in keys})),
-            json.dumps(sorted({key.stage for key in keys})),
-            json.dumps(sorted({key.key for key in keys})),
-        )
-        found = {
-            WindowKey(row.rule, row.stage, row.key): Window(until=from_micros(row.until), held=row.held)
-            for row in rows
-        }
-        return {key: window for key, window in found.items() if key in keys}
-
-    def save_windows(self, changed: Mapping[WindowKey, Window]) -> None:
-        """Keep windows as they are now."""
-        sql.SAVE_WINDOW.many(
-            self._connection,
-            [
-                (
-                    key.rule,
-                    key.stage,
-                    key.key,
-                    to_micros(window.until),
-                    window.held,
-                    to_micros(window.expires),
-                )
-                for key, window in changed.items()
-            ],
-        )
-
     # --- facts --------------------------------------------------------------------------------------------
 
     def facts(self, things: Collection[str]) -> dict[str, str]:
@@ -195,10 +160,6 @@ class Transaction(Delivering, Erasing):
         )
 
     # --- retention ----------------------------------------------------------------------------------------
-
-    def purge_windows(self, now: datetime) -> int:
-        """Forget windows that nothing needs any more."""
-        return self._connection.execute(delete(windows).where(windows.c.expires < to_micros(now))).rowcount
 
     def purge_facts(self, before: datetime, after: str, most: int) -> str | None:
         """Forget things not seen since `before`, among the next `most` behind the thing `after`.
@@ -245,10 +206,33 @@ class Transaction(Delivering, Erasing):
                 & (deliveries.c.created >= to_micros(dead_before)),
             ),
         )
+        # What a window is about, or has gathered and not told of, is needed.
+        about = select(windows.c.event).where(windows.c.event.is_not(None), windows.c.due.is_not(None))
+        numbers = (
+            select(windows.c.number)
+            .where(windows.c.number.is_not(None))
+            .union_all(
+                select(deliveries.c.gathered).where(
+                    deliveries.c.gathered.is_not(None),
+                    deliveries.c.state.in_([DeliveryState.PENDING.value, DeliveryState.SENDING.value]),
+                )
+            )
+        )
+        told = select(gathered.c.event).where(gathered.c.number.in_(numbers))
         is_old = events.c.received_at < to_micros(before)
         if young is not None:
             is_old &= events.c.seq < young
-        query = select(events.c.seq).where(is_old, ~waits.exists(), ~keeps.exists()).limit(most)
+        query = (
+            select(events.c.seq)
+            .where(
+                is_old,
+                ~waits.exists(),
+                ~keeps.exists(),
+                events.c.seq.not_in(about),
+                events.c.seq.not_in(told),
+            )
+            .limit(most)
+        )
         old = self._connection.execute(query).scalars().all()
         if old:
             self._delete_events(old)
@@ -256,7 +240,7 @@ class Transaction(Delivering, Erasing):
         return len(old)
 
     def _purge_ops(self, before: datetime) -> None:
-        """Forget what was told to the owners: these deliveries have no event."""
+        """Forget what was told to the owners, and of gathered events: these deliveries have no event."""
         told = select(deliveries.c.seq).where(
             deliveries.c.event.is_(None),
             deliveries.c.created < to_micros(before),

@@ -1,0 +1,74 @@
+"""The stage `digest`: one message about all events of a while.
+
+Its window: `count` is the number of events that it has gathered, which are kept under its `number`; `event` is the last
+of them, `held` what `once` held back, `due` when the message goes out, `until` when the one before it did: what
+happened earlier comes late.  A window whose message has gone out stays for a while, without a `due`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from zennotify.core.hours import next_time
+from zennotify.core.path import Path
+from zennotify.core.window import Window
+
+#: How long a digest that has gone out is remembered, so that a late event says so.
+_REMEMBER_CLOSED: Final = timedelta(days=7)
+#: Of a rule that has no digest, for what is too old to be sent alone.
+LATE_EVERY: Final = timedelta(minutes=15)
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """`digest: {every | at, per, immediate}` of a rule."""
+
+    #: From the first event on; one of these two.
+    every: timedelta | None = None
+    #: Minutes of the day by the clock on the wall.
+    at: int | None = None
+    per: tuple[Path, ...] = ()
+    #: Whether the first message goes out at once, and only what follows is gathered.
+    immediate: bool = False
+    #: Whether the clock is the centre's: where each digest is of one.
+    is_of_center: bool = False
+
+    def ends(self, local: datetime) -> datetime:
+        """Return when a digest ends that begins now, at an aware moment of the clock on the wall."""
+        if self.at is None:
+            return local + (self.every or LATE_EVERY)
+        return next_time(local, self.at)
+
+
+#: Of what is stale, where the rule has none.
+LATE: Final = Digest(every=LATE_EVERY)
+
+
+def is_open(window: Window | None) -> bool:
+    """Return whether there is a digest that an event goes into."""
+    return window is not None and window.due is not None
+
+
+def begin_digest(before: Window | None, now: datetime, due: datetime) -> Window:
+    """Return the window of a digest that begins after the one before it, if there was one."""
+    return Window(until=before.until if before else _NEVER, opened=now, due=due)
+
+
+def is_late(window: Window, at: datetime) -> bool:
+    """Return whether an event of the time `at` belongs to a digest that has gone out."""
+    return at < window.until
+
+
+def gather(window: Window, place: int, held_back: int, new_number: Callable[[], int]) -> Window:
+    """Return the window with one more event; with the first one it gets its number."""
+    number = new_number() if window.number is None else window.number
+    return replace(window, number=number, count=window.count + 1, event=place, held=window.held + held_back)
+
+
+def close(window: Window, now: datetime) -> Window:
+    """Return what is remembered of a digest that goes out, `now` being when it was due."""
+    return Window(until=now, opened=window.opened, lasts=now + _REMEMBER_CLOSED)

@@ -1,0 +1,137 @@
+"""Decide what a window leads to when its time has come: a wait or a digest is over, something is absent, nobody reacts.
+
+Pure, as decide.py is.  `now` is the moment when the timer was due, however late that is noticed.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from zennotify.core import digest, escalation
+from zennotify.core.absent import told
+from zennotify.core.decide import muted, within_hours
+from zennotify.core.model import Reason
+from zennotify.core.notify import Address, Told, addresses, within_caps
+from zennotify.core.outgoing import Outgoing, pass_on, send
+from zennotify.core.rule import Rule
+from zennotify.core.scene import Decision, Duty, Revision, Scene, window_keys
+from zennotify.core.wait import goes_elsewhere, was_late
+from zennotify.core.window import Stage, Window, WindowKey
+
+#: The stages whose windows have timers.
+TIMED: Final = (Stage.WAIT, Stage.DIGEST, Stage.LATE, Stage.ABSENT, Stage.ESCALATE)
+
+
+class Fired(NamedTuple):
+    """What a timer leads to; the windows of the scene have changed."""
+
+    decision: Decision
+    #: What its deliveries are about: an event, or the events gathered under a number.
+    event: int | None
+    number: int | None = None
+    #: What has become of the decisions of these events.
+    revisions: tuple[Revision, ...] = ()
+    #: Whether the decision is one more of its event.
+    is_new: bool = False
+
+
+def fire(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
+    """Take a window whose time has come through the stages that are left."""
+    if key.stage == Stage.WAIT:
+        return _end_wait(key, window, rule, scene)
+    if key.stage == Stage.ABSENT:
+        return _miss(key, window, rule, scene)
+    if key.stage == Stage.ESCALATE:
+        return _climb(key, window, rule, scene)
+    return _end_digest(key, window, rule, scene)
+
+
+def _end_wait(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
+    scene.windows.put(key, None)
+    elsewhere = rule.hours.notify if rule.hours is not None and goes_elsewhere(window) else ()
+    message = Outgoing(
+        rule=rule,
+        notify=elsewhere or rule.notify,
+        is_late=was_late(window),
+        count=window.count,
+        meant=scene.now,
+    )
+    decision = _speak(message, scene)
+    place = window.event if window.event is not None else scene.place
+    return Fired(decision, place, revisions=(Revision(place, rule.id, decision.reason, decision.detail),))
+
+
+def _miss(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
+    scene.windows.put(key, told(window))
+    message = Outgoing(rule=rule, notify=rule.notify, meant=scene.now)
+    return Fired(_speak(message, scene), window.event, is_new=True)
+
+
+def _speak(message: Outgoing, scene: Scene) -> Decision:
+    """Take a message from silence on; the hours are asked where no wait has come after them."""
+    rule = message.rule
+    if not rule.enabled:
+        return Decision(rule=rule.id, reason=Reason.DISABLED)
+    keys = window_keys(rule, scene.names, scene.rules) if rule.id in scene.rules.memories else {}
+    stopped = muted(rule, keys, scene)
+    if stopped is not None:
+        return stopped
+    if rule.absent is not None:
+        within = within_hours(message, scene)
+        if isinstance(within, Decision):
+            return within
+        message = within
+    return pass_on(message, keys, scene)
+
+
+def _end_digest(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
+    if window.number is None:  # nothing came after the first, which went out by itself
+        scene.windows.put(key, None)
+        return Fired(Decision(rule=rule.id, reason=Reason.DIGESTED), None)
+    scene.windows.put(key, digest.close(window, scene.now))
+    if rule.enabled:
+        message = Outgoing(
+            rule=rule,
+            notify=rule.notify,
+            held_back=window.held,
+            count=window.count,
+            number=window.number,
+            meant=scene.now,
+            told=_alone(key),
+        )
+        decision = send(message, scene)
+    else:
+        decision = Decision(rule=rule.id, reason=Reason.DISABLED)
+    revision = Revision(window.number, rule.id, decision.reason, decision.detail, is_of_gathered=True)
+    revisions = () if decision.reason is Reason.NOTIFIED else (revision,)
+    return Fired(decision, None, window.number, revisions)
+
+
+def _alone(key: WindowKey) -> Told | None:
+    """Return whom a digest tells that was made of one channel's messages; None where the rule says it."""
+    if key.stage != Stage.LATE or not key.key:
+        return None
+    channel, _, recipient = key.key.partition(" ")
+    return Told([Address(channel, recipient)])
+
+
+def _climb(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
+    """Tell those of the next step of an escalation."""
+    place = window.event if window.number is None else None
+    if not rule.enabled or window.count >= len(rule.escalate):
+        scene.windows.put(key, None)
+        return Fired(Decision(rule=rule.id, reason=Reason.DISABLED), place, window.number)
+    step = rule.escalate[window.count]
+    scene.windows.put(key, escalation.climb(rule.escalate, window))
+    directory = scene.rules.directory
+    whom = addresses(step.notify, scene.names, directory)
+    if directory.has_caps:
+        whom, counted = within_caps(whom, directory, scene.windows.get, scene.now)
+        scene.windows.changed.update(counted)
+    duties = tuple(
+        Duty(one.channel, scene.now, 0, one.recipient, step=window.count + 1, meant=scene.now)
+        for one in whom.addresses
+    )
+    detail = "; ".join(refusal.detail for refusal in whom.refusals)
+    reason = Reason.NOTIFIED if duties else whom.refusals[0].reason
+    return Fired(Decision(rule=rule.id, reason=reason, detail=detail, duties=duties), place, window.number)

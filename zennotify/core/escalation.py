@@ -1,0 +1,36 @@
+"""The stage `escalate`: who is told next while nobody acknowledges.
+
+Its window: `until` is when the message itself went out, from which all steps count; `count` is the number of steps that
+have been taken, `due` when the next one is.  It holds the `event` or the gathered events' `number` that the message
+was about.  Whoever acknowledges ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from zennotify.core.window import Window
+
+
+class Step(NamedTuple):
+    """One of `escalate: [{after, notify}]`."""
+
+    #: After the message itself.
+    after: timedelta
+    notify: tuple[str, ...]
+
+
+def begin(steps: Sequence[Step], sent: datetime, *, event: int | None, number: int | None) -> Window:
+    """Return the window of a message that goes out at `sent`."""
+    return Window(until=sent, opened=sent, due=sent + steps[0].after, event=event, number=number)
+
+
+def climb(steps: Sequence[Step], window: Window) -> Window | None:
+    """Return the window after its next step; None where that was the last."""
+    taken = window.count + 1
+    if taken >= len(steps):
+        return None
+    return replace(window, count=taken, due=window.until + steps[taken].after)

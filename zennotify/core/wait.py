@@ -1,0 +1,90 @@
+"""The stage `wait`: a message goes out only when its opposite has not come.
+
+Its window, of the stage `wait`: `event` is the event that waits, `times` its time, `due` when the wait ends, `count`
+what a threshold has counted, `held` what the stages before it have found.  One of the stage `unless` holds in `times`
+the latest opposite that came: what it withdraws may arrive after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Final
+
+from zennotify.core.match import Clause
+from zennotify.core.model import Names
+from zennotify.core.path import Path
+from zennotify.core.window import Window
+
+#: So long, or as long as the wait itself, an opposite is remembered that came before what it withdraws.
+REMEMBER_OPPOSITE: Final = timedelta(hours=24)
+#: What is found before the wait, as bits.
+_ELSEWHERE: Final = 1
+_LATE: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opposite:
+    """One of `unless`: an event that withdraws the message."""
+
+    #: Event types, in lower case; `*` is a glob.
+    events: tuple[str, ...]
+    match: tuple[Clause, ...] = ()
+
+    def listens_to(self, event_type: str) -> bool:
+        """Return whether it may be an event of a type, given in lower case."""
+        return any(fnmatchcase(event_type, pattern) for pattern in self.events)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """`wait: {for, unless, per}` of a rule."""
+
+    #: As it is written: `10m`, or `15m after group.start`.
+    text: str
+    period: timedelta
+    #: Returns what the period counts from, where that is not the arrival of the event; None where it is not known.
+    after: Callable[[Names], datetime | None] | None = None
+    #: The path of that moment, for who looks at the rule.
+    after_path: Path | None = None
+    unless: tuple[Opposite, ...] = ()
+    per: tuple[Path, ...] = ()
+
+    def ends(self, names: Names, now: datetime) -> datetime | None:
+        """Return when the wait of an event that arrives at `now` ends; None where there is no such moment."""
+        start = now if self.after is None else self.after(names)
+        try:
+            return None if start is None else start + self.period
+        except OverflowError:
+            return None
+
+
+def begin_wait(
+    at: datetime, now: datetime, due: datetime, place: int, *, count: int, is_elsewhere: bool, is_late: bool
+) -> Window:
+    """Return the window of an event of the time `at` that waits until `due`."""
+    held = _ELSEWHERE * is_elsewhere + _LATE * is_late
+    return Window(until=due, opened=now, due=due, event=place, times=(at,), count=count, held=held)
+
+
+def goes_elsewhere(window: Window) -> bool:
+    """Return whether what waits tells those of `hours: {otherwise}`."""
+    return bool(window.held & _ELSEWHERE)
+
+
+def was_late(window: Window) -> bool:
+    """Return whether what waits was too old to be sent alone when it came."""
+    return bool(window.held & _LATE)
+
+
+def oppose(wait: Wait, window: Window | None, at: datetime, now: datetime) -> Window:
+    """Remember that an opposite of the time `at` came."""
+    latest = max(at, *window.times) if window else at
+    return Window(until=max(latest, now) + max(wait.period, REMEMBER_OPPOSITE), times=(latest,))
+
+
+def is_withdrawn(at: datetime, opposite: datetime) -> bool:
+    """Return whether an opposite withdraws an event of the time `at`: what came first does not matter."""
+    return opposite > at

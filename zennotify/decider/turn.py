@@ -1,0 +1,93 @@
+"""One transaction's turn: events in the order of their arrival, and between them the timers that are due before.
+
+`now` in a decision is the event's arrival or the timer's due moment, and every timer that is due at or before an
+event's arrival fires before that event is decided.  Called by decider.py in the writer's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import takewhile
+
+from zennotify.core.rule import Rule, RuleSet
+from zennotify.core.window import Window, WindowKey
+from zennotify.decider.batch import LONGEST_WORK, Batch
+from zennotify.store.rows import KeptEvent, Timer, Undecided
+from zennotify.store.transaction import Transaction
+
+#: Windows whose time has come are taken so many at a time.
+_MOST_TIMERS = 100
+
+
+class Turn:
+    """What one transaction decides, in order."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        new_batch: Callable[[], Batch],
+        reopen: Callable[[KeptEvent], Undecided],
+        rule_of: Callable[[WindowKey, Window], tuple[Rule, RuleSet] | None],
+    ) -> None:
+        self._transaction = transaction
+        self._new_batch = new_batch
+        self._reopen = reopen
+        self._rule_of = rule_of
+        self._began = time.monotonic()
+        self.batches: list[Batch] = []
+        self.has_fired = False
+
+    def decide(self, events: Sequence[Undecided]) -> Sequence[Undecided]:
+        """Decide events, and what is due before them; return those that are left, because it took long."""
+        while events and not self._took_long():
+            due = self._transaction.next_timer()
+            ready = events
+            if due is not None:
+                ready = list(takewhile(lambda one, due=due: one.event.received_at < due, events))  # type: ignore[misc]
+            if ready:
+                done = self._decide(ready)
+                events = [one for one in events if one.place not in done]
+            else:
+                self._fire(events[0].event.received_at)
+        return events
+
+    def fire(self, now: datetime) -> None:
+        """Fire what is due by `now`, as long as no event that came before it is undecided."""
+        first = self._transaction.first_undecided()
+        until = now if first is None else min(now, first)
+        while not self._took_long() and self._fire(until):
+            pass
+
+    def _took_long(self) -> bool:
+        return bool(self.batches) and time.monotonic() - self._began > LONGEST_WORK
+
+    def _decide(self, events: Sequence[Undecided]) -> set[int]:
+        batch = self._new_batch()
+        too_early = batch.decide(self._transaction, events)
+        while too_early is not None:
+            # It came after a timer that one of those before it has set: that one fires first.
+            events = list(takewhile(lambda one, place=too_early.place: one.place != place, events))  # type: ignore[misc]
+            batch = self._new_batch()
+            too_early = batch.decide(self._transaction, events)
+        batch.keep(self._transaction)
+        self.batches.append(batch)
+        return {one.undecided.place for one in batch.decided}
+
+    def _fire(self, until: datetime) -> bool:
+        timers = self._transaction.due_windows(until, _MOST_TIMERS)
+        if not timers:
+            return False
+        batch = self._new_batch()
+        batch.fire(self._transaction, timers, self._event_of, self._rule_of)
+        batch.keep(self._transaction)
+        self.batches.append(batch)
+        self.has_fired = True
+        return True
+
+    def _event_of(self, timer: Timer) -> Undecided | None:
+        kept = timer.event
+        if kept is None and timer.window.number is not None:  # the last one has been erased
+            kept = self._transaction.last_gathered(timer.window.number)
+        return None if kept is None else self._reopen(kept)

@@ -1,0 +1,93 @@
+"""The SQL of windows and what they gather, one set for both engines."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    TextClause,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.elements import ClauseElement
+
+from zennotify.store.prepared import NONE, Prepared
+from zennotify.store.schema import gathered, windows
+
+_COLUMNS: Final = ", ".join(f"w.{name}" for name in windows.c.keys())  # noqa: SIM118 - columns, not a mapping
+
+
+def _windows(rows: str, rule: str, stage: str, key: str) -> TextClause:
+    """Look each key up by itself: with `(rule, stage, key) IN (...)` SQLite would read the whole table."""
+    found = f"w.rule = {rule} AND w.stage = {stage} AND w.key = {key}"
+    return text(f"SELECT {_COLUMNS} FROM {rows} AS k CROSS JOIN windows AS w WHERE {found}")  # noqa: S608 - no values
+
+
+WINDOWS = Prepared(
+    _windows("json_each(:keys)", "k.value ->> 0", "k.value ->> 1", "k.value ->> 2"),
+    "keys",
+    for_engine={
+        "postgresql": _windows(
+            "jsonb_array_elements(CAST(:keys AS jsonb))", "k.value ->> 0", "k.value ->> 1", "k.value ->> 2"
+        )
+    },
+)
+
+
+def _save_window(add: sqlite.Insert | postgresql.Insert) -> ClauseElement:
+    kept = [column.name for column in windows.c if not column.primary_key]
+    return add.on_conflict_do_update(
+        index_elements=["rule", "stage", "key"], set_={name: add.excluded[name] for name in kept}
+    )
+
+
+SAVE_WINDOW = Prepared(
+    _save_window(sqlite.insert(windows)),
+    *windows.c.keys(),
+    for_engine={"postgresql": _save_window(postgresql.insert(windows))},
+)
+END_WINDOW = Prepared(
+    delete(windows).where(
+        windows.c.rule == bindparam("of_rule"),
+        windows.c.stage == bindparam("of_stage"),
+        windows.c.key == bindparam("of_key"),
+    ),
+    "of_rule",
+    "of_stage",
+    "of_key",
+)
+NEXT_TIMER = Prepared(select(func.min(windows.c.due)).where(windows.c.due.is_not(None)))
+#: In the order of their time; the rest of the order makes it the same each time.
+DUE_WINDOWS = Prepared(
+    select(windows)
+    .where(windows.c.due.is_not(None), windows.c.due <= bindparam("now"))
+    .order_by(windows.c.due, windows.c.rule, windows.c.stage, windows.c.key)
+    .limit(bindparam("most", type_=BigInteger))
+    .offset(NONE),
+    "now",
+    "most",
+)
+#: What was opened by a clock that was ahead counts from now on; what the clock on the wall says stays.
+REANCHOR = Prepared(
+    update(windows)
+    .where(
+        windows.c.due.is_not(None),
+        windows.c.opened > bindparam("ahead"),
+    )
+    .values(due=windows.c.due - windows.c.opened + bindparam("now"), opened=bindparam("now")),
+    "now",
+    "now",
+    "ahead",
+)
+LAST_NUMBER = Prepared(select(func.max(gathered.c.number)))
+GATHER = Prepared(insert(gathered), *gathered.c.keys())
+LAST_GATHERED = Prepared(
+    select(func.max(gathered.c.event)).where(gathered.c.number == bindparam("of_number")), "of_number"
+)
