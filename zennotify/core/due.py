@@ -129,7 +129,14 @@ def _climb(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
         whom, counted = within_caps(whom, directory, scene.windows.get, scene.now)
         scene.windows.changed.update(counted)
     duties = tuple(
-        Duty(one.channel, scene.now, 0, one.recipient, step=window.count + 1, meant=scene.now)
+        Duty(
+            channel=one.channel,
+            due=scene.now,
+            recipient=one.recipient,
+            step=window.count + 1,
+            counted=window.held,
+            meant=scene.now,
+        )
         for one in whom.addresses
     )
     detail = "; ".join(refusal.detail for refusal in whom.refusals)

@@ -25,6 +25,7 @@ from zennotify.message.generator import LOOP, Generator
 from zennotify.message.limits import Refused, kind
 from zennotify.message.missing import Missing
 from zennotify.message.shield import shield
+from zennotify.zenoti.names import EventNames
 
 _LOOP = frozenset(
     {
@@ -161,6 +162,22 @@ class Sandbox(ImmutableSandboxedEnvironment):
             raise Refused(f"cannot loop over {kind(value)}")
         limits.spend(len(value))  # for the `if` of the loop, which no body pays for
         return value
+
+    @staticmethod
+    def here() -> Any:
+        """Return the names whose centre counts."""
+        return limits.current().here
+
+    @staticmethod
+    def turn_to(names: Any) -> None:
+        """Let the centre of an event count whose names these are, for times and amounts."""
+        if isinstance(names, EventNames):
+            limits.current().here = names
+
+    @staticmethod
+    def turn_back(names: Any) -> None:
+        """Let the centre count again that did before."""
+        limits.current().here = names
 
     def pick(self, value: Any, steps: tuple[Any, ...], texts: tuple[str, ...]) -> Any:
         """Follow a path from a value; `texts` has the path as written, up to each step."""

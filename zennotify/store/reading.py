@@ -18,6 +18,7 @@ from zennotify.core.pause import Pause
 from zennotify.core.window import WindowKey
 from zennotify.store.delivering import pause_of
 from zennotify.store.engine import translated_errors
+from zennotify.store.gatherings import Gatherings
 from zennotify.store.number import delivery_id, numbers_of
 from zennotify.store.prepared import is_in
 from zennotify.store.prepared import numbers as listed_numbers
@@ -156,7 +157,7 @@ def _by(name: str, rows: Iterable[Any]) -> dict[str, list[Any]]:
     return grouped
 
 
-class Reader:
+class Reader(Gatherings):
     """Reads the store."""
 
     def __init__(self, engine: Engine) -> None:
