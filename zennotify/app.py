@@ -96,12 +96,14 @@ class App:
         self.rulebook = Rulebook(
             surroundings(config, forms), store.writer, store.reader, clock, self.metrics, ops, self._enquiry
         )
-        self.outbox = Outbox(store.writer, clock, self.metrics, self.rulebook.render, ways, ops)
-        meant = reading(config)
 
         def set_timer(due: datetime | None) -> None:
             self._timers.set(due)  # made below: it asks the decider
 
+        self.outbox = Outbox(
+            store.writer, clock, self.metrics, self.rulebook.render, ways, ops, set_timer=set_timer
+        )
+        meant = reading(config)
         self.decider = Decider(
             store.writer,
             self.metrics,

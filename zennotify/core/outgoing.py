@@ -132,9 +132,7 @@ def send(message: Outgoing, scene: Scene) -> Decision:
 def _escalate(message: Outgoing, due: datetime, scene: Scene) -> None:
     rule, number = message.rule, message.number
     place = scene.place if number is None else None
-    window = escalation.begin(
-        rule.escalate, due, event=scene.place, number=number, counted=message.count
-    )
+    window = escalation.begin(rule.escalate, due, event=scene.place, number=number, counted=message.count)
     key = escalation_key(rule.id, place=place, number=number)
     scene.windows.put(key, replace(window, rule_set=scene.rules.hash))
 

@@ -6,7 +6,7 @@ The only importer of Jinja, markdown-it and Babel.
 
     templates  expression            what is compiled; fallback: what needs no template
       check                          what may stand in it        problem, spell: how that is said
-      uses  ways  compared  wants    which paths it uses, for the checks of rulefile/ and for look-ups
+      uses  known  ways  compared  wants    which paths it uses, for the checks of rulefile/ and for look-ups
       sandbox  generator  limits     how it runs, bounded        filters, moments, missing: on what
       clock                          which clock a centre goes by; also for rules that know time
       template  forms                a message, for chat, e-mail, SMS or JSON

@@ -20,7 +20,7 @@ from jinja2.utils import missing
 from markupsafe import Markup
 
 from zennotify.message import limits
-from zennotify.message.filters import FILTERS, TESTS, glue, show
+from zennotify.message.filters import FILTERS, TESTS, Group, glue, show
 from zennotify.message.generator import LOOP, Generator
 from zennotify.message.limits import Refused, kind
 from zennotify.message.missing import Missing
@@ -44,10 +44,11 @@ _LOOP = frozenset(
 )
 _TEXT = frozenset({"startswith", "endswith"})
 _TIME = frozenset({"year", "month", "day", "hour", "minute"})
+_GROUP = frozenset({"grouper", "list"})
 #: What calling a macro costs, in steps, beside what its body pays.
 _CALL_COST = 2
 #: What has attributes: their names, by type.
-_ATTRIBUTES: Final = ((LoopContext, _LOOP), (str, _TEXT), (datetime, _TIME))
+_ATTRIBUTES: Final = ((LoopContext, _LOOP), (str, _TEXT), (datetime, _TIME), (Group, _GROUP))
 
 
 def _range(*bounds: Any) -> range:

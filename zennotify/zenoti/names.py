@@ -242,7 +242,9 @@ class MessageNames(EventNames):
         return name == "events" or super().__contains__(name)
 
 
-def look_up(several: Sequence[Names], kinds: Collection[str], prepare: Callable[[Iterable[Key]], None]) -> None:
+def look_up(
+    several: Sequence[Names], kinds: Collection[str], prepare: Callable[[Iterable[Key]], None]
+) -> None:
     """Have what several events want to know of these kinds of things read at once, and not one by one.
 
     `prepare` reads what is known of things, so that to recall them costs nothing.
