@@ -14,7 +14,7 @@ from zennotify.core.absent import Absent
 from zennotify.core.digest import LATE_EVERY, Digest
 from zennotify.core.during import Hours, Otherwise, is_outside, next_opening
 from zennotify.core.escalation import Step
-from zennotify.core.model import Event, Names
+from zennotify.core.model import Event
 from zennotify.core.notify import Directory
 from zennotify.core.path import Path
 from zennotify.core.rule import Rule
@@ -25,6 +25,7 @@ from zennotify.core.wait import Wait
 from zennotify.core.window import key_text
 from zennotify.errors import ExpressionError
 from zennotify.zenoti.catalog import EVENT_TYPES
+from zennotify.zenoti.names import Names
 
 _SPELLED: Final = {name.casefold(): name for name in EVENT_TYPES}
 _ORDINALS: Final = {1: "st", 2: "nd", 3: "rd"}
