@@ -181,7 +181,7 @@ def test_an_element_is_held_against_the_catalog_as_the_event_is(alone: str, of_e
         "{{ count }} {% for e in events %}{{ e.guest.name }} {{ e.data.personal_info.first_name }}{% endfor %}",
         '{{ events | map(attribute="guest.name") | join(", ") }} {{ events | length }} {{ ack_url }}',
         '{% for c, l in events | groupby("center.name") %}{{ c }} {{ l | length }}{% endfor %}',
-        "{% for e in events[:3] %}{{ loop.index }} {{ e.event.at | local | time }} {{ e.rule.id }} {{ e.now }}{% endfor %}",
+        "{% for e in events[:3] %}{{ loop.index }} {{ e.event.at | local }} {{ e.rule.id }} {{ e.now }}{% endfor %}",
         "{{ events[0].guest.name }} {{ (events | last).event.type }}",
         "{% for e in events %}{{ e.data.nickname | default('') }}{% endfor %}",
     ],
