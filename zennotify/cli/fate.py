@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from zennotify.config import Config, FallbackConfig
 from zennotify.core.pause import Pause
-from zennotify.store.reading import DeliveryView, EventView
+from zennotify.store.views import DeliveryView, EventView
 
 #: Of a delivery that tells what another one should have told.
 _TELLS = frozenset({"pending", "sending", "delivered"})

@@ -27,8 +27,9 @@ from zennotify.core.model import Reason
 from zennotify.errors import ControlError, StoreError
 from zennotify.spelling import did_you_mean
 from zennotify.store import Reader, Store
-from zennotify.store.reading import BodyFilter, DeliveryView, EventView, QuarantineView
+from zennotify.store.reading import BodyFilter
 from zennotify.store.transaction import Transaction
+from zennotify.store.views import DeliveryView, EventView, QuarantineView
 from zennotify.web.control import NoDaemon, ask
 from zennotify.zenoti.mention import Mention
 
