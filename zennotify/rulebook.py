@@ -30,6 +30,7 @@ from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.recent import RecentFacts
 from zennotify.rulefile import CompiledRules, Sources, compile_rules, read_sources
+from zennotify.spelling import did_you_mean
 from zennotify.store import Reader, Writer
 from zennotify.store.rows import Claimed, Withheld
 from zennotify.store.transaction import Transaction
@@ -176,7 +177,23 @@ class Rulebook:
         self._metrics.reload_success.set(1)
         self._metrics.rules.set(len(compiled.rules.rules))
         logger.info("rules=%d set=%s in force", len(compiled.rules.rules), sources.hash[:SHORT_ID])
-        return compiled.warnings
+        return *compiled.warnings, *await asyncio.to_thread(self._left_behind, compiled.rules)
+
+    def _left_behind(self, rules: RuleSet) -> list[Problem]:
+        """Say which rules are gone, though what they remember has still to be told."""
+        return [
+            Problem(
+                str(self._surroundings.rules),
+                0,
+                0,
+                f"there is no rule `{rule}` any more, but {count} of its windows wait{'s' * (count == 1)}: what they "
+                f"lead to is told by the rule as it was; where it has a new id, write `renamed_from: {rule}` there"
+                f"{did_you_mean(rule, rules.by_id)}",
+                warning=True,
+            )
+            for rule, count in sorted(self._reader.count_timers().items())
+            if rule not in rules.by_id and rule not in rules.renamed
+        ]
 
     def _refuse(self, error: ConfigError) -> None:
         self._metrics.reload_success.set(0)

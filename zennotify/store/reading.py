@@ -32,6 +32,7 @@ from zennotify.store.schema import (
     rule_sets,
     to_micros,
     undecided,
+    windows,
 )
 from zennotify.store.statements import FACTS
 from zennotify.store.views import (
@@ -175,6 +176,11 @@ class Reader(Walking):
         """Return the channels that are paused, and why."""
         rows = self._all(select(channels).where(channels.c.cause.is_not(None)).order_by(channels.c.name))
         return {row.name: pause for row in rows if (pause := pause_of(row)) is not None}
+
+    def count_timers(self) -> dict[str, int]:
+        """Return how many windows with a timer each rule has."""
+        query = select(windows.c.rule, func.count().label("open")).where(windows.c.due.is_not(None))
+        return {row.rule: row.open for row in self._all(query.group_by(windows.c.rule))}
 
     def facts(self, things: Collection[str]) -> dict[str, str]:
         """Return what events taught of these things, as JSON."""

@@ -91,11 +91,7 @@ def teaches(
                 for field in _WHOLE_GROUP:  # the other events list only a part of the booking
                     values.pop(field, None)
         elif kind == "session":
-            if event_type in _CALLED_OFF:
-                values[_OFF] = True
-            if "guest" in keys and event_type.startswith("class.booking."):
-                # The guest is booked for the class, or is not any more.
-                values[keys["guest"]] = event_type.endswith((".created", ".approved", ".noshow"))
+            values |= _of_class(event_type, keys.get("guest"))
         elif event_type in _WHOLE and event_type.startswith(kind):
             values |= emptied(event)
         if not _ODD.isdisjoint(map(type, values.values())):
@@ -103,6 +99,14 @@ def teaches(
         if values:
             lessons.append((key, Lesson(stamp, event.id, values)))
     return lessons
+
+
+def _of_class(event_type: str, guest: Key | None) -> dict[str, Any]:
+    """Return what a type of event says of its class: that it is off, or whether a guest is booked for it."""
+    said: dict[str, Any] = {_OFF: True} if event_type in _CALLED_OFF else {}
+    if guest is not None and event_type.startswith("class.booking."):
+        said[guest] = event_type.endswith((".created", ".approved", ".noshow"))
+    return said
 
 
 _ODD: Final = frozenset((dict, list))
