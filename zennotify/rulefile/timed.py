@@ -244,22 +244,15 @@ class TimeKeys:
             if entry.hours is None:
                 self._report_unknown_hours(place)
             return entry
-        skipped = len(self._remarks.at)
-        hours = read_week(
-            self._remarks.document,
-            (*self._remarks.at, *place),
-            entry,
-            lambda where, sentence, *, key=False, warning=False: self._remarks.add(
-                where[skipped:], sentence, key=key, warning=warning
-            ),
-        )
-        if (
-            hours is not None
-            and not any(hours.week)
-            and not hours.unknown_days
-            and not any(hours.dates.values())
-        ):
-            self._remarks.add(place, "it is closed on all days", key=True)
+        skipped, were_good = len(self._remarks.at), not self._remarks.failed
+
+        def say(place: Place, sentence: str, *, key: bool = False, warning: bool = False) -> None:
+            # Of the whole file, not of the rule.
+            self._remarks.add(place[skipped:], sentence, key=key, warning=warning)
+
+        hours = read_week(self._remarks.document, (*self._remarks.at, *place), entry, say)
+        if hours is not None and were_good and not self._remarks.failed and hours.is_never_open:
+            say((*self._remarks.at, *place), "it is closed on all days", key=True)
         return During(text=", ".join(f"{days} {times}" for days, times in entry.items()), hours=hours)
 
     def _report_unknown_hours(self, place: Place) -> None:

@@ -101,8 +101,8 @@ def _during(value: object) -> During | Mapping[str, Any]:
     if word == OPENING_HOURS:
         return During(text=OPENING_HOURS)
     if word in {"open", "closed"}:
-        holds = "always" if word == "open" else "never"
-        raise ValueError(f"`{text}` would hold {holds}; {_HOURS}")
+        means = "always" if word == "open" else "never"
+        raise ValueError(f"`{text}` means {means}; {_HOURS}")
     if nearest(word, (OPENING_HOURS,)):
         raise ValueError(f"{_HOURS}, not `{text[:60]}`{did_you_mean(word, (OPENING_HOURS,))}")
     try:
