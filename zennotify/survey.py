@@ -31,6 +31,14 @@ _MOST_TYPES: Final = 1_000
 _MOST_NEW_FIELDS: Final = 500
 _MOST_CENTERS: Final = 10_000
 _NOTHING: Final[Collection[Any]] = (None, "", [])
+#: What a key of a rule does with an event that does not say for whom.
+_WITHOUT_KEY: Final = {
+    "threshold": "counts none of them",
+    "suppressed_by": "suppresses none of them",
+    "once": "limits none of them",
+    "digest": "tells all of them together",
+    "absent": "misses none of them",
+}
 
 
 class Kind(StrEnum):
@@ -265,8 +273,7 @@ def _of_use(rule: Rule, kind: _Type, use: UsedField, heard: Sequence[_Type]) -> 
         says = f"{named} was {'not in' if kind.count == 1 else 'in none of'} {_these(kind)}{near}"
     else:
         says = f"{named} is null, empty or missing in {_share(missing, kind)}"
-        if "once" in use.keys:
-            says += ": `once` limits none of them"
+        says += "".join(f": `{key}` {_WITHOUT_KEY[key]}" for key in use.keys if key in _WITHOUT_KEY)
         for channel in use.recipients:
             says += f": what would go to {channel} has no recipient"
     yield Finding(
