@@ -198,7 +198,7 @@ def _held(view: WindowView) -> str:
 
 def _key_words(key: str) -> str:
     """Return the values that a window is for; nothing where it is for one event, or for all."""
-    if not key.startswith("[["):
+    if not key.startswith("["):
         return "" if key.startswith(("event ", "digest ")) else key
     return ", ".join(" ".join(parts) for parts in json.loads(key))
 

@@ -124,8 +124,9 @@ class Exhibit:
         yield f"  {_events(len(events))}:"
         for one in events[:_MOST_LISTED]:
             center = self._in_force.centers.get(one.center) or one.center or ""
-            told = f"{one.id[:SHORT_ID]}  {local(self._config, one.at)}  {printable(one.type):28}"
-            yield f"    {told}  {printable(str(center))}{', late' if one.is_late else ''}".rstrip()
+            told = f"    {one.id[:SHORT_ID]}  {local(self._config, one.at)}  {printable(one.type):28}"
+            more = filter(None, (printable(str(center)), "late" if one.is_late else ""))
+            yield "  ".join((told, *more)).rstrip()
         if len(events) > _MOST_LISTED:
             yield f"    and {len(events) - _MOST_LISTED} more"
         if delivery.counted > len(events):
