@@ -65,6 +65,8 @@ class Surroundings:
     time_zone: str
     locale: str
     reading: Reading
+    #: Where messages can be acknowledged; None: nowhere.
+    public_url: str | None = None
     #: The channels whose recipient comes from the event.
     guests: Mapping[str, GuestChannel] = field(default_factory=dict)
 
@@ -82,6 +84,7 @@ class Surroundings:
             event_types=EVENT_TYPES,
             guests=self.guests,
             aliases=self.reading.aliases,
+            public_url=self.public_url,
             examined=not kept,
         )
 
