@@ -17,6 +17,8 @@ from tests.fakes import START, FakeClock, make_once
 from tests.turning import Decided
 from zennotify.cli import main
 from zennotify.cli.inforce import InForce
+from zennotify.cli.project import load_project
+from zennotify.configured import surroundings
 from zennotify.core.absent import Absent
 from zennotify.core.digest import Digest
 from zennotify.core.during import During, Hours
@@ -29,6 +31,7 @@ from zennotify.core.silence import Silence
 from zennotify.core.suppression import SuppressedBy
 from zennotify.core.threshold import Threshold
 from zennotify.core.wait import Opposite, Wait
+from zennotify.rulefile import Sources
 from zennotify.store import Store
 from zennotify.store.number import delivery_number
 from zennotify.store.schema import acknowledgements, to_micros
@@ -140,6 +143,17 @@ def test_what_waits_names_what_else_becomes_of_it(shown: Shown) -> None:
     )
     # Of a rule that nobody knows any more.
     assert shown.event(event)[1] == "    waits until 13:10; then it goes out"
+
+
+def test_without_a_key_each_event_waits_for_itself(shown: Shown, store: Store) -> None:
+    decided = shown.decide_by(replace(FROZEN, notify=("mail",), wait=Wait(text="10m", period=10 * MINUTE)))
+    events = [decided.come("Guest.Membership.Freeze", after=number * MINUTE) for number in range(2)]
+    assert [shown.event(event)[1] for event in events] == [
+        "    waits until 13:10; then it goes to mail",
+        "    waits until 13:11; then it goes to mail",
+    ]
+    decided.fire(11 * MINUTE)
+    assert [one.event for one in store.reader.deliveries()] == events[::-1]
 
 
 def test_what_was_withdrawn_says_by_which_event(shown: Shown) -> None:
@@ -431,11 +445,10 @@ def test_a_delivery_says_what_was_counted_and_held_back(shown: Shown, store: Sto
     once = make_once("data.guest_id", period=HOUR)
     threshold = Threshold(count=2, within=9 * HOUR, per=PER_GUEST)
     decided = shown.decide_by(Rule(id="r", events=("t",), notify=("mail",), once=once, threshold=threshold))
-    for minutes in (0, 1, 2, 90):
-        event = decided.come("T", {"guest_id": "g"}, after=minutes * MINUTE)
+    events = [decided.come("T", {"guest_id": "g"}, after=minutes * MINUTE) for minutes in (0, 1, 2, 90)]
     last = store.reader.deliveries()[0]
     assert shown.delivery(last.id) == [
-        f"  event {event}",
+        f"  event {events[-1]}",
         "  4 events counted towards the threshold",
         "  1 held back before it",
     ]
@@ -449,6 +462,57 @@ def test_events_are_listed_by_every_reason(shown: Shown) -> None:
     assert [one["id"] for one in run_json("events", "--reason", "waiting")] == [event]
     help_ = CliRunner().invoke(main, ["events", "list", "--help"]).stdout
     assert all(reason.value in help_ for reason in Reason)
+
+
+# --- the rules in force ------------------------------------------------------------------------------------------
+
+
+FILE = """
+rules:
+  - id: frozen
+    event: Guest.Membership.Freeze
+    wait: {for: 10m, unless: Guest.Membership.Unfreeze, per: data.guest_id}
+    notify: desk
+    message: x
+  - id: cancelled
+    event: Class.Booking.Cancelled
+    digest: {every: 1h}
+    notify: mail
+    message: x
+"""
+
+
+def put_in_force(store: Store, name: str, rules: str, after: timedelta = timedelta()) -> Sources:
+    sources = Sources(rules={"a.yaml": rules}, templates={}, centers="centers: {c1: {name: Bellevue}}")
+    kept = json.dumps({"rules": dict(sources.rules), "templates": {}, "centers": sources.centers})
+    store.write(Transaction.save_rule_set, name, kept, START + after)
+    return sources
+
+
+def test_rules_and_centres_are_those_that_the_store_has_in_force(shown: Shown, store: Store) -> None:
+    project = load_project(Path("config.yaml"), need_secrets=False)
+    sources = put_in_force(store, "rules", FILE)
+    decided = Decided(store, *surroundings(project.config, project.forms).compile(sources).rules.rules)
+    event = decided.come("Guest.Membership.Freeze", {"guest_id": "g"})
+    waits = "    waits until 13:10 for its opposite (Guest.Membership.Unfreeze); then it goes to"
+    assert shown.event(event)[1] == f"{waits} desk"
+    put_in_force(store, "newer", FILE.replace("notify: desk", "notify: mail"), HOUR)
+    assert shown.event(event)[1] == f"{waits} mail"
+    # One that was removed goes on as it was.
+    put_in_force(store, "newest", FILE.replace("id: frozen", "id: other"), 2 * HOUR)
+    assert shown.event(event)[1] == f"{waits} desk"
+    gathered = decided.come("Class.Booking.Cancelled", center="C1")
+    decided.come("Class.Booking.Cancelled", center="c2", after=MINUTE)
+    decided.fire(HOUR)
+    lines = shown.delivery(store.reader.deliveries(channel="mail")[0].id)
+    assert lines[2] == f"    {gathered[:8]}  2026-03-01 13:00:00  Class.Booking.Cancelled       Bellevue"
+    assert lines[3].endswith("  Class.Booking.Cancelled       c2")
+
+
+def test_rules_that_cannot_be_read_any_more_leave_the_rest_to_be_said(shown: Shown, store: Store) -> None:
+    put_in_force(store, "rules", "rules: [")
+    event = Decided(store, FROZEN).come("Guest.Membership.Freeze", {"guest_id": "g"})
+    assert shown.event(event)[1] == "    waits until 13:10; then it goes out"
 
 
 # --- windows ----------------------------------------------------------------------------------------------------

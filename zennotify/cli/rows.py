@@ -191,9 +191,9 @@ def _held(view: WindowView) -> str:
     count, event = view.window.count, "" if view.event is None else f"event {view.event[:SHORT_ID]}"
     if view.key.stage == Stage.ESCALATE:
         return f"step {count + 1}, {event}"
-    if view.key.stage in {Stage.DIGEST, Stage.LATE}:
-        return f"{count} event{'' if count == 1 else 's'}"
-    return event
+    if view.key.stage in {Stage.WAIT, Stage.ABSENT}:
+        return event
+    return f"{count} event{'' if count == 1 else 's'}"
 
 
 def _key_words(key: str) -> str:
