@@ -22,7 +22,7 @@ from zennotify.configured import surroundings
 from zennotify.core.absent import Absent
 from zennotify.core.digest import Digest
 from zennotify.core.during import During, Hours
-from zennotify.core.escalation import Step
+from zennotify.core.escalation import TAKEN, Step
 from zennotify.core.hours import OpeningHours, read_ranges
 from zennotify.core.model import Reason
 from zennotify.core.path import parse_path
@@ -34,6 +34,7 @@ from zennotify.core.wait import Opposite, Wait
 from zennotify.rulefile import Sources
 from zennotify.store import Store
 from zennotify.store.number import delivery_number
+from zennotify.store.rows import NewDelivery
 from zennotify.store.schema import acknowledgements, to_micros
 from zennotify.store.transaction import Transaction
 from zennotify.store.views import WindowView
@@ -349,6 +350,12 @@ def test_what_is_escalated_says_who_is_told_next_and_who_took_it(shown: Shown, s
         "  meant for 13:30",
     ]
     acknowledge(store, first, 45 * MINUTE)
+    last = NewDelivery(1, "feedback", "desk", "rules", START, START, step=TAKEN)
+    store.write(Transaction.add_deliveries, [last])
+    assert run("deliveries")[0].endswith(
+        "  desk              feedback                          who took it: pending"
+    )
+    assert "  tells those who were told who took it" in shown.delivery(store.reader.deliveries()[0].id)
     assert "    taken by Ann at 13:45" in shown.event(event)
     assert "  taken by Ann at 13:45" in shown.delivery(second)
     [in_json] = run_json("deliveries", "show", second)

@@ -12,6 +12,7 @@ import click
 from zennotify.cli.fate import Circumstances, local
 from zennotify.cli.project import fail, printable
 from zennotify.config import Config
+from zennotify.core.escalation import TAKEN
 from zennotify.core.window import Stage
 from zennotify.outlook import SHORT_ID
 from zennotify.store.views import DeliveryView, EventView, QuarantineView, WindowView
@@ -172,6 +173,8 @@ def delivery_line(around: Circumstances) -> Callable[[DeliveryView], str]:
 
 def _about(delivery: DeliveryView) -> str:
     """Say what a delivery is, where it is not the message about one event."""
+    if delivery.step == TAKEN:
+        return "who took it: "
     if delivery.step:
         return f"step {delivery.step}: "
     return "" if delivery.gathered is None else f"digest of {delivery.counted}: "
