@@ -214,7 +214,7 @@ class Rulebook:
             return
         rules_hash, sources = kept
         try:
-            self._compiled = self._surroundings.compile(_sources(sources), kept=True)
+            self._compiled = self._surroundings.compile(kept_sources(sources), kept=True)
         except ConfigError as error:
             logger.error("the last good rules cannot be used either: %s", error.problems[0])  # noqa: TRY400 - no trace wanted
             return
@@ -281,7 +281,7 @@ class Rulebook:
         sources = self._reader.rule_set(rules_hash)
         if sources is None:
             raise LookupError(rules_hash)
-        return self._surroundings.compile(_sources(sources), past=True)
+        return self._surroundings.compile(kept_sources(sources), past=True)
 
 
 def _kept(sources: Sources) -> str:
@@ -289,7 +289,8 @@ def _kept(sources: Sources) -> str:
     return json.dumps(texts)
 
 
-def _sources(kept: str) -> Sources:
+def kept_sources(kept: str) -> Sources:
+    """Return the sources of a rule set as the store has them."""
     texts = json.loads(kept)
     # A set that was kept before there were centres has none.
     return Sources(rules=texts["rules"], templates=texts["templates"], centers=texts.get("centers"))

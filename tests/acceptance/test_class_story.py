@@ -56,9 +56,7 @@ def test_a_cancelled_class_is_one_message_with_all_names(world: World, first_boo
     [told] = world.desk.wait_for(1)
     world.mail.wait_for(1)
     shown = {event: world.daemon.json("events", "show", event) for event in ids[-21:]}
-    decisions = [
-        (one["rule"], one["reason"]) for event in ids[-20:] for one in shown[event]["decisions"]
-    ]
+    decisions = [(one["rule"], one["reason"]) for event in ids[-20:] for one in shown[event]["decisions"]]
     assert decisions == [("class-booking-cancelled", "suppressed")] * 20
     assert "**20** that zennotify knows of" in told.json["message"]
     assert [name for name in NAMES if name not in told.json["message"]] == []

@@ -20,6 +20,7 @@ from zennotify.store.engine import translated_errors
 from zennotify.store.number import delivery_id, numbers_of
 from zennotify.store.prepared import is_in
 from zennotify.store.prepared import numbers as listed_numbers
+from zennotify.store.recalling import Recalling
 from zennotify.store.schema import (
     PENDING,
     attempts,
@@ -28,11 +29,11 @@ from zennotify.store.schema import (
     deliveries,
     events,
     from_micros,
+    gathered,
     quarantine,
     rule_sets,
     to_micros,
     undecided,
-    windows,
 )
 from zennotify.store.statements import FACTS
 from zennotify.store.views import (
@@ -54,6 +55,13 @@ _DELIVERIES = select(deliveries, events.c.id.label("event_key")).outerjoin(
 )
 
 
+def _of_any(meets: Callable[[Any], ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Return the condition that an event which a delivery tells of meets something."""
+    one = events.alias()
+    among = select(gathered.c.event).join(one, one.c.seq == gathered.c.event)
+    return meets(events) | among.where(gathered.c.number == deliveries.c.gathered, meets(one)).exists()
+
+
 def _by(name: str, rows: Iterable[Any]) -> dict[str, list[Any]]:
     grouped: dict[str, list[Any]] = {}
     for row in rows:
@@ -61,7 +69,7 @@ def _by(name: str, rows: Iterable[Any]) -> dict[str, list[Any]]:
     return grouped
 
 
-class Reader(Walking):
+class Reader(Recalling, Walking):
     """Reads the store."""
 
     def events(
@@ -86,7 +94,8 @@ class Reader(Walking):
             query = query.where(
                 events.c.seq.in_(select(decisions.c.event).where(decisions.c.reason == reason))
             )
-        return self._with_decisions(self._newest(query, events.c.seq, wanted, most))
+        is_wanted = None if wanted is None else lambda row: wanted(bytes(row.body))
+        return self._with_decisions(self._newest(query, events.c.seq, is_wanted, most))
 
     def event(self, beginning: str) -> list[EventView]:
         """Return the events whose id begins so, or whose event_id of Zenoti's is this; at most two."""
@@ -106,16 +115,16 @@ class Reader(Walking):
         wanted: BodyFilter | None = None,
         most: int = 50,
     ) -> list[DeliveryView]:
-        """Return deliveries, newest first; `wanted` is asked of their events."""
+        """Return deliveries, newest first; what is asked of events has to hold for one that they tell of."""
         query = _DELIVERIES.order_by(deliveries.c.seq.desc())
         if wanted is not None:
             query = query.add_columns(events.c.body)
         if type is not None:
-            of_type = func.lower(events.c.type).like(like(type.casefold()), escape="\\")
-            query = query.where(of_type)
+            pattern = like(type.casefold())
+            query = query.where(_of_any(lambda of: func.lower(of.c.type).like(pattern, escape="\\")))
         if center is not None:
-            of_center = func.lower(events.c.center) == center.casefold()
-            query = query.where(of_center)
+            folded = center.casefold()
+            query = query.where(_of_any(lambda of: func.lower(of.c.center) == folded))
         if reason is not None:
             query = query.where(deliveries.c.reason == reason)
         if channel is not None:
@@ -124,7 +133,8 @@ class Reader(Walking):
             query = query.where(deliveries.c.state == state)
         if since is not None:
             query = query.where(*young(deliveries.c.seq, deliveries.c.created, since))
-        return self._with_attempts(self._newest(query, deliveries.c.seq, wanted, most))
+        is_wanted = None if wanted is None else lambda row: any(wanted(body) for body in self._bodies(row))
+        return self._with_attempts(self._newest(query, deliveries.c.seq, is_wanted, most))
 
     def delivery(self, beginning: str) -> list[DeliveryView]:
         """Return the deliveries whose id begins so; at most two."""
@@ -137,6 +147,11 @@ class Reader(Walking):
             return []
         query = _DELIVERIES.where(is_in(deliveries.c.seq, listed_numbers("numbers"))).limit(2)
         return self._with_attempts(self._all(query, numbers=json.dumps(numbers)))
+
+    def deliveries_about(self, number: int) -> list[DeliveryView]:
+        """Return the deliveries that tell of the events gathered under a number."""
+        query = _DELIVERIES.where(deliveries.c.gathered == number).order_by(deliveries.c.seq)
+        return self._with_attempts(self._all(query))
 
     def quarantine(self, *, since: datetime | None = None, most: int = 50) -> list[QuarantineView]:
         """Return quarantined bodies, newest first."""
@@ -177,11 +192,6 @@ class Reader(Walking):
         rows = self._all(select(channels).where(channels.c.cause.is_not(None)).order_by(channels.c.name))
         return {row.name: pause for row in rows if (pause := pause_of(row)) is not None}
 
-    def count_timers(self) -> dict[str, int]:
-        """Return how many windows with a timer each rule has."""
-        query = select(windows.c.rule, func.count().label("open")).where(windows.c.due.is_not(None))
-        return {row.rule: row.open for row in self._all(query.group_by(windows.c.rule))}
-
     def facts(self, things: Collection[str]) -> dict[str, str]:
         """Return what events taught of these things, as JSON."""
         with translated_errors(), self._engine.connect() as connection:
@@ -209,17 +219,28 @@ class Reader(Walking):
         return None if answer == "ok" else answer
 
     def _newest(
-        self, query: Select[Any], number: ColumnElement[int], wanted: BodyFilter | None, most: int
+        self,
+        query: Select[Any],
+        number: ColumnElement[int],
+        is_wanted: Callable[[Any], bool] | None,
+        most: int,
     ) -> Sequence[Any]:
         """Return the newest rows; those that are wanted are looked for in all of them, a page at a time."""
-        if wanted is None:
+        if is_wanted is None:
             return self._all(query.limit(most))
         found: list[Any] = []
         page = self._all(query.limit(PAGE))
         while page and len(found) < most:
-            found += [row for row in page if row.body is not None and wanted(bytes(row.body))]
+            found += filter(is_wanted, page)
             page = self._all(query.where(number < page[-1].seq).limit(PAGE))
         return found[:most]
+
+    def _bodies(self, delivery: Any) -> list[bytes]:
+        """Return the bodies of the events that a delivery tells of."""
+        if delivery.gathered is None:
+            return [] if delivery.body is None else [bytes(delivery.body)]
+        query = select(events.c.body).join_from(gathered, events, events.c.seq == gathered.c.event)
+        return [bytes(row.body) for row in self._all(query.where(gathered.c.number == delivery.gathered))]
 
     def _with_decisions(self, rows: Sequence[Any]) -> list[EventView]:
         places = [row.seq for row in rows]
@@ -229,6 +250,14 @@ class Reader(Walking):
         owed: dict[tuple[int, str], list[DeliveryView]] = {}
         for row, view in zip(duties, self._with_attempts(duties), strict=True):
             owed.setdefault((row.event, row.rule), []).append(view)
+        shared = self._all(
+            _DELIVERIES.add_columns(gathered.c.event.label("place"))
+            .join(gathered, gathered.c.number == deliveries.c.gathered)
+            .where(gathered.c.event.in_(places))
+            .order_by(deliveries.c.seq)
+        )
+        for row, view in zip(shared, self._with_attempts(shared), strict=True):
+            owed.setdefault((row.place, row.rule), []).append(view)
         waiting = self._all(select(undecided.c.event).where(undecided.c.event.in_(places)))
         still = {row.event for row in waiting}
         return [
@@ -256,7 +285,7 @@ class Reader(Walking):
         ]
 
     def _with_attempts(self, rows: Sequence[Any]) -> list[DeliveryView]:
-        numbers = [row.seq for row in rows]
+        numbers = sorted({row.seq for row in rows})
         tried = select(attempts).where(attempts.c.delivery.in_(numbers)).order_by(attempts.c.number)
         tries = _by("delivery", self._all(tried))
         return [
@@ -274,6 +303,11 @@ class Reader(Walking):
                 title=row.title,
                 message=row.message,
                 instead_of=None if row.instead_of is None else delivery_id(row.instead_of),
+                step=row.step,
+                held_back=row.held_back,
+                counted=row.counted,
+                meant=None if row.meant is None else from_micros(row.meant),
+                gathered=row.gathered,
                 attempts=tuple(
                     AttemptView(
                         started=from_micros(one.started),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from zennotify.core.window import Window, WindowKey
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptView:
@@ -35,6 +37,16 @@ class DeliveryView:
     message: str | None
     #: The delivery of another channel that it is the fallback of.
     instead_of: str | None = None
+    #: Of an escalation; 0 is the message itself.
+    step: int = 0
+    #: Messages that `once` held back before this one.
+    held_back: int = 0
+    #: What a threshold or a digest has counted.
+    counted: int = 0
+    #: When it was meant to go out, where that is not when its event came.
+    meant: datetime | None = None
+    #: The number of the events that it is about, where it is not about one.
+    gathered: int | None = None
     attempts: tuple[AttemptView, ...] = ()
 
 
@@ -82,3 +94,38 @@ class Backlog:
     undecided: int = 0
     pending: dict[str, int] = field(default_factory=dict)
     oldest_due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowView:
+    """A window whose timer has still to fire."""
+
+    key: WindowKey
+    window: Window
+    #: When it fires.
+    due: datetime
+    #: The id of the event that it is about; of several, the last.
+    event: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatheredView:
+    """An event that a window has gathered."""
+
+    id: str
+    type: str
+    #: When it happened.
+    at: datetime
+    received: datetime
+    center: str | None
+    #: Whether it belongs to a message that had been sent when it came.
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgementView:
+    """Who took care of what a rule told of."""
+
+    rule: str
+    at: datetime
+    by: str
