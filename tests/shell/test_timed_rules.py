@@ -348,6 +348,15 @@ def test_nobody_can_acknowledge_without_a_public_url() -> None:
     ]
 
 
+def test_a_rule_that_is_switched_off_may_lack_what_it_would_need() -> None:
+    """As the shipped ones do, in a configuration that has it not yet."""
+    off = f"enabled: no, {ESCALATES}"
+    assert compiled(off, public_url=None).warnings == ()
+    watched = "id: r, enabled: no, absent: {event: Invoice.Closed, for: 2h, during: opening-hours}"
+    assert compiled(watched, centers=CENTERS).warnings == ()
+    assert len(compiled(watched.replace("enabled: no, ", ""), centers=CENTERS).warnings) == 1
+
+
 @pytest.mark.parametrize(("channels", "examined"), [(CHANNELS, False), (None, True)], ids=["kept", "past"])
 def test_rules_that_were_in_force_go_on_though_the_public_url_is_gone(
     channels: Mapping[str, Form] | None, examined: bool
