@@ -37,6 +37,7 @@ from zennotify.store.schema import (
     undecided,
     windows,
 )
+from zennotify.store.silencing import SilenceReading
 from zennotify.store.statements import FACTS
 
 
@@ -156,7 +157,7 @@ def _by(name: str, rows: Iterable[Any]) -> dict[str, list[Any]]:
     return grouped
 
 
-class Reader:
+class Reader(SilenceReading):
     """Reads the store."""
 
     def __init__(self, engine: Engine) -> None:
