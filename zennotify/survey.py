@@ -31,6 +31,8 @@ _MOST_TYPES: Final = 1_000
 _MOST_NEW_FIELDS: Final = 500
 _MOST_CENTERS: Final = 10_000
 _NOTHING: Final[Collection[Any]] = (None, "", [])
+#: Of these decisions messages come; one whose digest was in vain has another reason by then.
+_SENT: Final = (Reason.NOTIFIED.value, Reason.DIGESTED.value)
 
 
 class Kind(StrEnum):
@@ -216,7 +218,7 @@ class Survey:
                 of=self.events,
                 says=f"none of the events that it listens to ({wanted}) {ever}{near}",
             )
-        elif not decisions.get((rule.id, Reason.NOTIFIED.value)):
+        elif rule.absent is None and not any(decisions.get((rule.id, reason)) for reason in _SENT):
             never = "it sent nothing in the time looked at" if self._is_part else "it never sent anything"
             yield Finding(
                 kind=Kind.NEVER_FIRED,

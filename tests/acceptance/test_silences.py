@@ -116,3 +116,15 @@ def test_a_guest_who_is_forgotten_is_not_remembered_by_a_silence(daemon: Daemon,
     sink.wait_for(2)
     assert decision(daemon, 3)["reason"] == "notified"
     assert daemon.stop() == 0
+
+
+def test_a_rule_that_is_renamed_stays_mute(daemon: Daemon, sink: HttpSink, tmp_path: Path) -> None:
+    daemon.start()
+    assert daemon.cli("silences", "add", "--rule", "closed", "--for", "1h").returncode == 0
+    (tmp_path / "rules.yaml").write_text(RULES.replace("id: closed,", "id: shut, renamed_from: closed,"))
+    assert daemon.cli("reload").returncode == 0
+    assert daemon.json("silences")[0]["rule"] == "shut"
+    close(daemon, 1, REDMOND)
+    assert daemon.stop() == 0
+    assert decision(daemon, 1)["reason"] == "silenced"
+    assert sink.received == []

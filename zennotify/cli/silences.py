@@ -26,7 +26,7 @@ from zennotify.cli.project import (
     open_or_exit,
     printable,
 )
-from zennotify.cli.records import _iso, _ListByDefault, _only, _show
+from zennotify.cli.rows import ListByDefault, iso, only, show_rows
 from zennotify.clock import SystemClock
 from zennotify.config import Config
 from zennotify.configured import surroundings
@@ -55,7 +55,7 @@ def _by_option(said: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option("--by", default=_login, metavar="NAME", help=f"{said} [default: your login name]")
 
 
-@click.group(cls=_ListByDefault)
+@click.group(cls=ListByDefault)
 def silences() -> None:
     """What is muted for a while, on purpose (without a command: list)."""
 
@@ -71,7 +71,7 @@ def silences_list(with_old: bool, config_path: Path, as_json: bool) -> None:
     kept = sorted(open_or_exit(config).silences(), key=lambda one: _place(one, now))
     rows = [one for one in kept if with_old or one.until > now]
     older = " any more; --all lists those that are over" if kept and not rows else ""
-    _show(rows, as_json, _to_json(now), _line(config, now), f"nothing is silenced{older}")
+    show_rows(rows, as_json, _to_json(now), _line(config, now), f"nothing is silenced{older}")
 
 
 @silences.command("show")
@@ -82,7 +82,7 @@ def silences_show(silence_id: str, config_path: Path, as_json: bool) -> None:
     """Show one silence, and how many messages it has muted, of events that are still kept."""
     config = load_or_exit(config_path).config
     reader = open_or_exit(config)
-    silence = _only(reader.silence(silence_id), "silence", silence_id)
+    silence = only(reader.silence(silence_id), "silence", silence_id)
     muted, now = reader.count_silenced(silence.id), SystemClock().now()
     if as_json:
         click.echo(json.dumps([{**_to_json(now)(silence), "muted": muted}], indent=2))
@@ -132,7 +132,7 @@ def silences_add(config_path: Path, **words: Any) -> None:
     order = _order(project, Words(**words))
     kept = _change(config, "silences/add", order._asdict(), lambda store: _add_offline(store, order))
     silence_id = str(kept["id"])
-    silence = _only(open_or_exit(config).silence(silence_id), "silence", silence_id)
+    silence = only(open_or_exit(config).silence(silence_id), "silence", silence_id)
     what = f"rule {silence.rule} is" if silence.rule else "all rules are"
     click.echo(
         f"silence {silence.id}: {what} mute{_where(silence)} {_when(config, silence, order)}\n"
@@ -147,7 +147,7 @@ def silences_add(config_path: Path, **words: Any) -> None:
 def silences_end(silence_id: str, by: str, config_path: Path) -> None:
     """End a silence before its time."""
     config = load_or_exit(config_path).config
-    silence = _only(open_or_exit(config).silence(silence_id), "silence", silence_id)
+    silence = only(open_or_exit(config).silence(silence_id), "silence", silence_id)
     by = by.encode(errors="replace").decode().strip() or "somebody"
     arguments = {"id": silence.id, "by": by}
     done = _change(config, "silences/end", arguments, lambda store: _end_offline(store, silence.id, by))
@@ -246,8 +246,8 @@ def _to_json(now: datetime) -> Callable[[KeptSilence], dict[str, Any]]:
             "id": silence.id,
             "rule": silence.rule or None,
             "match": dict(silence.match),
-            "since": _iso(silence.since),
-            "until": _iso(silence.until),
+            "since": iso(silence.since),
+            "until": iso(silence.until),
             "why": silence.why,
             "by": silence.by,
             "state": _state(silence, now),

@@ -6,7 +6,7 @@ A part of Transaction and one of Reader, for silences.py, the command line and e
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from zennotify.core.model import Reason
+from zennotify.store.asking import Asking, begins
 from zennotify.store.schema import decisions, from_micros, silences, to_micros
 
 #: The oldest first.
@@ -90,10 +91,8 @@ class Silencing:
         return self._connection.execute(delete(silences).where(silences.c.until < to_micros(before))).rowcount
 
 
-class SilenceReading:
+class SilenceReading(Asking):
     """The part of Reader that reads silences."""
-
-    _all: Callable[..., Sequence[Any]]
 
     def silences(self) -> list[KeptSilence]:
         """Return all of them, the oldest first."""
@@ -101,9 +100,8 @@ class SilenceReading:
 
     def silence(self, beginning: str) -> list[KeptSilence]:
         """Return the silences whose id begins so; at most two."""
-        start = beginning.strip().lower()
-        begins = (silences.c.id >= start, silences.c.id < start + chr(0x10FFFF))
-        return [_kept(row) for row in self._all(_ALL.where(*begins).limit(2))]
+        named = begins(silences.c.id, beginning.strip().lower())
+        return [_kept(row) for row in self._all(_ALL.where(*named).limit(2))]
 
     def count_silenced(self, silence: str) -> int:
         """Return how many decisions name a silence."""
