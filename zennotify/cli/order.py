@@ -116,7 +116,7 @@ class OrderReader:
         """Hold the clauses against what the events of the rule carry."""
         if self.problems:
             return
-        events = ("*",) if rule is None else rule.events
+        events = ("*",) if rule is None or not rule.events else rule.events
         clauses = [(read_path(text), wanted) for text, wanted in match.items()]
         scope = Scope.of(events, events, _EVENT_TYPES).narrowed(demanded(clauses))
         for path, wanted in clauses:
