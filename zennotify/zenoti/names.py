@@ -44,7 +44,7 @@ ELEMENT_NAMES: Mapping[str, tuple[str, ...]] = {
 #: The kinds of things, each behind those that may point to it.
 _POINTING = ("membership", "package", "session", "invoice", "group", "employee", "guest", "center")
 #: What tells nobody which thing it is.
-_NO_NAMES = frozenset({"id", "guests", "opted_out"})
+_NO_NAMES = frozenset({"id", "guests", "guest_names", "opted_out"})
 _UNNAMED = {
     "guest": "a guest",
     "center": "the centre",
@@ -103,6 +103,11 @@ class Names(dict[str, Any]):
         """Return what earlier events taught of the thing that this event points to."""
         id_ = self.id_of(kind)
         return {} if id_ is None else self._recall(kind, id_)
+
+    def names_of(self, kind: str, ids: Iterable[Any]) -> list[str]:
+        """Return the names of these things, as far as they are known."""
+        names = (self._recall(kind, id_).get("name") for id_ in ids)
+        return [name for name in names if name]
 
     def listed(self) -> Center | None:
         """Return the event's centre as centers.yaml knows it."""
@@ -180,6 +185,8 @@ class Thing(Mapping[str, Any]):
             return said
         if field == "id":
             return self._names.id_of(self._kind)
+        if field == "guest_names":
+            return self._names.names_of("guest", self["guests"] or ())
         if self._facts is None:
             self._facts = self._names.recalled(self._kind)
         return self._facts.get(field)
