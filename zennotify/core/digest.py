@@ -40,7 +40,8 @@ class Digest:
     def ends(self, local: datetime) -> datetime:
         """Return when a digest ends that begins now, at an aware moment of the clock on the wall."""
         if self.at is None:
-            return local + (self.every or LATE_EVERY)
+            # In UTC: Python adds by the clock on the wall, which may be put back meanwhile.
+            return (local.astimezone(UTC) + (self.every or LATE_EVERY)).astimezone(local.tzinfo)
         return next_time(local, self.at)
 
 
@@ -53,9 +54,10 @@ def is_open(window: Window | None) -> bool:
     return window is not None and window.due is not None
 
 
-def begin_digest(before: Window | None, now: datetime, due: datetime) -> Window:
+def begin_digest(digest: Digest, before: Window | None, now: datetime, due: datetime) -> Window:
     """Return the window of a digest that begins after the one before it, if there was one."""
-    return Window(until=before.until if before else _NEVER, opened=now, due=due)
+    opened = now if digest.at is None else None
+    return Window(until=before.until if before else _NEVER, opened=opened, due=due)
 
 
 def is_late(window: Window, at: datetime) -> bool:

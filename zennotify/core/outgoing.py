@@ -6,12 +6,12 @@ Asked when an event is decided (decide.py), or when a timer is due (due.py).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from zennotify.core import digest as digests
 from zennotify.core import escalation
 from zennotify.core.digest import Digest
-from zennotify.core.during import Otherwise, is_outside, next_opening
+from zennotify.core.during import Hours, Otherwise, is_outside, next_opening
 from zennotify.core.model import Reason
 from zennotify.core.notify import Told, addresses, within_caps
 from zennotify.core.once import pass_once
@@ -27,6 +27,7 @@ class Outgoing:
     rule: Rule
     #: The rule's own, or those of `hours: {otherwise}`.
     notify: tuple[str, ...]
+    is_elsewhere: bool = False
     #: Whom they tell, where that has been asked already.
     told: Told | None = None
     #: Why it goes this way, for who asks.
@@ -53,12 +54,13 @@ def pass_on(message: Outgoing, keys: dict[str, WindowKey], scene: Scene) -> Deci
             detail = f"once until {window.until.isoformat()}"
             return Decision(rule=rule.id, reason=Reason.HELD_BACK, detail=joined(message.detail, detail))
         message = replace(message, held_back=held_back)
-    if rule.digest is not None:
-        key = keys.get(Stage.DIGEST) or WindowKey(rule.id, Stage.DIGEST, "")
-        return _digest(message, rule.digest, key, scene)
-    if message.is_late:
-        return _digest(message, digests.LATE, WindowKey(rule.id, Stage.LATE, ""), scene)
-    return send(message, scene)
+    if rule.digest is None and not message.is_late:
+        return send(message, scene)
+    stage = Stage.LATE if rule.digest is None else Stage.DIGEST
+    key = keys.get(stage) or WindowKey(rule.id, stage, "")
+    if message.is_elsewhere:  # others are told: it is a digest of its own
+        key = key._replace(stage=Stage.ELSEWHERE)
+    return _digest(message, rule.digest or digests.LATE, key, scene)
 
 
 def _digest(message: Outgoing, digest: Digest, key: WindowKey, scene: Scene) -> Decision:
@@ -70,11 +72,13 @@ def _digest(message: Outgoing, digest: Digest, key: WindowKey, scene: Scene) -> 
     else:
         directory = scene.rules.directory
         due = digest.ends(directory.local(scene.names if digest.is_of_center else None, scene.now))
-        window = replace(digests.begin_digest(before, scene.now, due), rule_set=scene.rules.hash)
+        begun = digests.begin_digest(digest, before, scene.now, due)
+        window = replace(begun, rule_set=scene.rules.hash)
         if digest.immediate and not message.is_late:
             scene.windows.put(key, window)
             return send(message, scene)
-    is_late = digests.is_late(window, scene.at)
+    # What has waited came in time.
+    is_late = message.meant is None and digests.is_late(window, scene.at)
     if is_late:
         detail = joined(detail, "it came too late for the digest before, and goes into the next")
     window = digests.gather(window, scene.place, message.held_back, scene.windows.new_number)
@@ -91,48 +95,63 @@ def send(message: Outgoing, scene: Scene) -> Decision:
     due, meant, detail, reason = scene.now, message.meant, message.detail, ""
     hours = rule.hours
     if hours is not None and hours.otherwise is Otherwise.HOLD:
-        center, local = directory.hours_of(scene.names), scene.local()
+        center, local = scene.opening_hours(), scene.local()
         if is_outside(hours, center, local):
             opening = next_opening(hours, center, local)
             if opening is None:
                 return Decision(rule=rule.id, reason=Reason.OUTSIDE_HOURS, detail="it never opens again")
-            due = meant = opening
+            # In UTC: Python adds by the clock on the wall, which may be put back meanwhile.
+            due = meant = opening.astimezone(UTC)
             reason = Reason.OUTSIDE_HOURS.value
             detail = joined(detail, f"held until {opening.isoformat()}")
-    told = message.told or addresses(message.notify, scene.names, directory)
-    if directory.has_caps:
-        told, counted = within_caps(told, directory, scene.windows.get, scene.now)
-        scene.windows.changed.update(counted)
-    detail = joined(detail, *(refusal.detail for refusal in told.refusals))
-    used_up = tuple(refusal.used_up for refusal in told.refusals if refusal.used_up)
-    if not told.addresses:
-        return Decision(rule=rule.id, reason=told.refusals[0].reason, detail=detail, used_up=used_up)
     awaited = () if rule.hold is None or due != scene.now else tuple(rule.hold.awaited(scene.names))
     if rule.hold is not None and awaited:
         due += rule.hold.period
-    duties = tuple(
-        Duty(
-            channel=one.channel,
-            due=due,
-            held_back=message.held_back,
-            recipient=one.recipient,
-            awaited=awaited,
-            counted=message.count,
-            meant=meant,
-            reason=reason,
-        )
-        for one in told.addresses
+    duty = Duty(
+        channel="",
+        due=due,
+        held_back=message.held_back,
+        awaited=awaited,
+        counted=message.count,
+        meant=meant,
+        reason=reason,
     )
-    if rule.escalate:
-        _escalate(rule, message.number, due, scene)
-    return Decision(rule=rule.id, reason=Reason.NOTIFIED, detail=detail, duties=duties, used_up=used_up)
+    told = message.told or addresses(message.notify, scene.names, directory)
+    decision = owe(rule, told, duty, detail, scene)
+    if rule.escalate and decision.duties:
+        _escalate(message, due, scene)
+    return decision
 
 
-def _escalate(rule: Rule, number: int | None, due: datetime, scene: Scene) -> None:
-    place = scene.place if number is None else None
-    window = escalation.begin(rule.escalate, due, event=scene.place, number=number)
-    key = escalation_key(rule.id, place=place, number=number)
+def owe(rule: Rule, told: Told, duty: Duty, detail: str, scene: Scene) -> Decision:
+    """Ask the caps: return the decision by which each who is told is owed a message, all as `duty` is."""
+    directory = scene.rules.directory
+    if directory.has_caps:
+        told, counted = within_caps(told, directory, scene.windows.get, scene.now)
+        scene.windows.changed.update(counted)
+    duties = tuple(duty._replace(channel=one.channel, recipient=one.recipient) for one in told.addresses)
+    return Decision(
+        rule=rule.id,
+        reason=Reason.NOTIFIED if duties else told.refusals[0].reason,
+        detail=joined(detail, *(refusal.detail for refusal in told.refusals)),
+        duties=duties,
+        used_up=tuple(refusal.used_up for refusal in told.refusals if refusal.used_up),
+    )
+
+
+def _escalate(message: Outgoing, due: datetime, scene: Scene) -> None:
+    rule, number = message.rule, message.number
+    window = escalation.begin(
+        rule.escalate, scene.now, due, event=scene.place, number=number, counted=message.count
+    )
+    key = escalation_key(rule.id, place=scene.place if number is None else None, number=number)
     scene.windows.put(key, replace(window, rule_set=scene.rules.hash))
+
+
+def elsewhere(message: Outgoing, hours: Hours) -> Outgoing:
+    """Return the message as it goes to those who are told outside the hours."""
+    detail = joined(message.detail, f"outside {hours.during.text}: told elsewhere")
+    return replace(message, notify=hours.notify, is_elsewhere=True, told=None, detail=detail)
 
 
 def joined(*parts: str) -> str:
