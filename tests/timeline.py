@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from tests.fakes import START, make_event
 from zennotify.core.center import Center, Centers
@@ -302,9 +303,7 @@ def suppressed_by(rule: str, within: timedelta, *same: str) -> SuppressedBy:
 
 def during(text: str = OPENING_HOURS) -> During:
     """`08:00-21:00`, or the opening hours of the event's centre."""
-    return During(
-        text=text, hours=None if text == OPENING_HOURS else OpeningHours((read_ranges(text),) * 7)
-    )
+    return During(text=text, hours=None if text == OPENING_HOURS else OpeningHours((read_ranges(text),) * 7))
 
 
 def hours(text: str, otherwise: Otherwise = Otherwise.HOLD, *notify: str) -> Hours:
@@ -334,3 +333,14 @@ def directory_of(
     if local is not None:
         more["local"] = local
     return Directory(centers=Centers(centers), **more)
+
+
+def clock_of(**zones: str) -> Callable[[Names | None, datetime], datetime]:
+    """Return the clock of each centre, by its id; `usual` where there are no names, or it is another one."""
+    known = {center: ZoneInfo(name) for center, name in zones.items()}
+
+    def local(names: Names | None, moment: datetime) -> datetime:
+        center = None if names is None else names["center"]["id"]
+        return moment.astimezone(known.get(center or "usual", known["usual"]))
+
+    return local
