@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -46,7 +46,7 @@ class Sent(NamedTuple):
     channel: str
     #: The ids of the events that it tells of; of a digest, those that were gathered.
     events: tuple[str, ...]
-    count: int = 0
+    counted: int = 0
     held_back: int = 0
     step: int = 0
     #: When it was decided.
@@ -217,7 +217,9 @@ class Timeline:
             if window is None:
                 self.kept.windows.pop(key, None)
             else:
-                assert window.due is None or window.due >= scene.now, "what is due was due before"
+                if window.due is not None:
+                    assert window.due >= scene.now, "what is due was due before"
+                    assert window.due.tzinfo is UTC, "moments are added in UTC"
                 self.kept.windows[key] = window
         self.kept.gathered += scene.windows.gathered
         for one in revisions:
@@ -246,7 +248,7 @@ class Timeline:
                     rule=decision.rule,
                     channel=duty.channel,
                     events=events,
-                    count=duty.counted,
+                    counted=duty.counted,
                     held_back=duty.held_back,
                     step=duty.step,
                     decided=now,

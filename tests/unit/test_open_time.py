@@ -65,7 +65,7 @@ def test_only_the_time_in_which_it_is_open_counts(
 @pytest.mark.parametrize(
     ("centre", "zone", "after", "minutes", "reached"),
     [
-        # Los Angeles, 2026-03-08: 02:00 PST (10:00Z) becomes 03:00 PDT; 2026-11-01: 02:00 PDT (09:00Z) becomes 01:00 PST.
+        # Los Angeles, 2026-03-08: 02:00 PST (10:00Z) becomes 03:00; 2026-11-01: 02:00 PDT (09:00Z) becomes 01:00.
         (OPEN, LOS_ANGELES, "2026-03-08T09:30", 60, "2026-03-08T10:30"),
         (OPEN, LOS_ANGELES, "2026-11-01T08:30", 60, "2026-11-01T09:30"),
         (OpeningHours(), LOS_ANGELES, "2026-11-01T08:30", 2880, "2026-11-03T08:30"),

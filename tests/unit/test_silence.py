@@ -64,7 +64,7 @@ def test_the_first_that_holds_is_named() -> None:
         ),
     ],
 )
-def test_it_says_who_and_why(more: dict[str, str], text: str) -> None:
+def test_it_says_who_and_why(more: dict[str, Any], text: str) -> None:
     assert str(silence(**more)) == text
 
 
@@ -84,7 +84,7 @@ def test_a_threshold_counts_what_is_silenced() -> None:
     for minute in (0, 2, 6):
         line.event(at(minute))
     assert [line.reason(f"e{place}") for place in (1, 2, 3)] == ["below_threshold", "silenced", "notified"]
-    assert line.kept.sent[0].count == 3
+    assert line.kept.sent[0].counted == 3
 
 
 def test_it_comes_before_suppressed_and_the_hours() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -109,7 +110,7 @@ def test_each_event_passes_while_the_count_is_reached_and_says_it() -> None:
     ]
     assert line.detail("e2") == "2 of 3"
     assert line.detail("e6") == "1 of 3"
-    assert [sent.count for sent in line.kept.sent] == [3, 4, 3]
+    assert [sent.counted for sent in line.kept.sent] == [3, 4, 3]
 
 
 def test_keys_are_counted_apart_and_without_per_all_together() -> None:
@@ -125,7 +126,7 @@ def test_keys_are_counted_apart_and_without_per_all_together() -> None:
 
 
 @pytest.mark.parametrize("data", [{}, {"id": None}, {"id": ""}, {"id": "  "}, {"id": []}], ids=str)
-def test_an_event_that_does_not_say_for_whom_is_not_counted(data: dict[str, object]) -> None:
+def test_an_event_that_does_not_say_for_whom_is_not_counted(data: dict[str, Any]) -> None:
     assert key_text(paths("data.id"), make_names(**data)) is None
     line = Timeline(make_rule(threshold=threshold(2, HOUR, "data.id")))
     for minute in range(3):

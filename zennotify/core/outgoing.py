@@ -6,13 +6,14 @@ Asked when an event is decided (decide.py), or when a timer is due (due.py).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 
 from zennotify.core import digest as digests
 from zennotify.core import escalation
 from zennotify.core.digest import Digest
 from zennotify.core.during import Hours, Otherwise, is_outside, next_opening
-from zennotify.core.model import Reason
+from zennotify.core.model import Reason, as_utc
 from zennotify.core.notify import Told, addresses, within_caps
 from zennotify.core.once import pass_once
 from zennotify.core.rule import Rule
@@ -65,14 +66,11 @@ def pass_on(message: Outgoing, keys: dict[str, WindowKey], scene: Scene) -> Deci
 
 def _digest(message: Outgoing, digest: Digest, key: WindowKey, scene: Scene) -> Decision:
     """Gather an event for its digest; the first one of an immediate digest goes out by itself."""
-    before = scene.windows.get(key)
-    detail = message.detail
-    if before is not None and digests.is_open(before):
-        window = before
-    else:
-        directory = scene.rules.directory
-        due = digest.ends(directory.local(scene.names if digest.is_of_center else None, scene.now))
-        begun = digests.begin_digest(digest, before, scene.now, due)
+    local = partial(scene.rules.directory.local, scene.names if digest.is_of_center else None)
+    window, detail = scene.windows.get(key), message.detail
+    if window is None or window.due is None:
+        due = as_utc(digest.ends(local(scene.now)))
+        begun = digests.begin_digest(digest, window, scene.now, due)
         window = replace(begun, rule_set=scene.rules.hash)
         if digest.immediate and not message.is_late:
             scene.windows.put(key, window)
@@ -85,8 +83,9 @@ def _digest(message: Outgoing, digest: Digest, key: WindowKey, scene: Scene) -> 
     scene.windows.put(key, window)
     assert window.number is not None, "what has gathered has a number"  # noqa: S101
     scene.windows.gather(Gathered(window.number, scene.place, is_late))
-    due_text = "" if window.due is None else f"until {window.due.isoformat()}"
-    return Decision(rule=message.rule.id, reason=Reason.DIGESTED, detail=joined(detail, due_text))
+    if window.due is not None:
+        detail = joined(detail, f"until {local(window.due).isoformat()}")
+    return Decision(rule=message.rule.id, reason=Reason.DIGESTED, detail=detail)
 
 
 def send(message: Outgoing, scene: Scene) -> Decision:
@@ -101,7 +100,7 @@ def send(message: Outgoing, scene: Scene) -> Decision:
             if opening is None:
                 return Decision(rule=rule.id, reason=Reason.OUTSIDE_HOURS, detail="it never opens again")
             # In UTC: Python adds by the clock on the wall, which may be put back meanwhile.
-            due = meant = opening.astimezone(UTC)
+            due = meant = as_utc(opening)
             reason = Reason.OUTSIDE_HOURS.value
             detail = joined(detail, f"held until {opening.isoformat()}")
     awaited = () if rule.hold is None or due != scene.now else tuple(rule.hold.awaited(scene.names))
