@@ -1,132 +1,93 @@
-"""Silences: asked after the rule and before its windows, and again when a wait ends."""
+"""A silence mutes a rule, or what meets its clauses, from its beginning until just before its end."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from tests.fakes import START, clause, make_names, make_once, make_rule
-from tests.timeline import Timeline, at, digest, hours, minutes, suppressed_by, threshold, wait
-from zennotify.core.absent import Absent
-from zennotify.core.during import Otherwise
-from zennotify.core.escalation import Step
+from zennotify.core.decide import conclude
+from zennotify.core.model import Names, Reason
+from zennotify.core.rule import RuleSet
+from zennotify.core.scene import Decision, Passed, Scene, window_keys
 from zennotify.core.silence import Silence, silence_of
+from zennotify.core.threshold import Threshold
+from zennotify.core.window import Stage, Windows
 
-TICK = timedelta(microseconds=1)
+HOUR = timedelta(hours=1)
+BELLEVUE = make_names(center="Bellevue", total=12)
 
 
-def silence(since: float = 0, until: float = 60, id_: str = "s1", rule: str = "r", **more: Any) -> Silence:
-    return Silence(id=id_, rule=rule, since=at(since), until=at(until), **more)
+def silence(id_: str = "3f9a2c", rule: str = "r", by: str = "", why: str = "", **match: object) -> Silence:
+    clauses = tuple(clause(f"data.{path}", wanted) for path, wanted in match.items())
+    return Silence(id=id_, rule=rule, match=clauses, since=START, until=START + HOUR, by=by, why=why)
 
 
 @pytest.mark.parametrize(
-    ("now", "holds"),
+    ("after", "holds"),
     [
-        (START - TICK, False),
-        (START, True),
-        (at(60) - TICK, True),
-        (at(60), False),
+        (timedelta(microseconds=-1), False),
+        (timedelta(), True),
+        (HOUR - timedelta(microseconds=1), True),
+        (HOUR, False),
     ],
 )
-def test_it_holds_from_its_beginning_to_just_before_its_end(now: datetime, holds: bool) -> None:
-    assert silence().holds("r", {}, now) is holds
+def test_it_holds_from_its_beginning_until_just_before_its_end(after: timedelta, holds: bool) -> None:
+    assert silence().holds("r", BELLEVUE, START + after) is holds
 
 
-def test_it_is_of_one_rule_or_of_all() -> None:
-    assert silence().holds("other", {}, at(1)) is False
-    assert silence(rule="").holds("other", {}, at(1)) is True
-
-
-def test_all_of_its_clauses_must_hold() -> None:
-    mute = silence(match=(clause("data.center", "Bellevue"), clause("data.n", {"gt": 3})))
-    assert mute.holds("r", make_names(center=" bellevue", n=4), at(1))
-    assert not mute.holds("r", make_names(center="Bellevue", n=3), at(1))
-    assert not mute.holds("r", make_names(n=4), at(1))
+@pytest.mark.parametrize(
+    ("one", "holds"),
+    [
+        (silence(), True),
+        (silence(rule="other"), False),
+        (silence(rule=""), True),
+        (silence(center=" bellevue "), True),
+        (silence(rule="", center="Redmond"), False),
+        (silence(center="Bellevue", total={"gt": 5}), True),
+        (silence(center="Bellevue", total={"gt": 50}), False),
+        (silence(center=["Redmond", "Bellevue"]), True),
+        (silence(nothing={"not": "x"}), True),
+        (silence(nothing="x"), False),
+    ],
+)
+def test_its_rule_and_all_its_clauses_must_hold(one: Silence, holds: bool) -> None:
+    assert one.holds("r", BELLEVUE, START) is holds
 
 
 def test_the_first_that_holds_is_named() -> None:
-    found = silence_of([silence(0, 5), silence(0, 60, "s2"), silence(0, 60, "s3")], "r", {}, at(10))
-    assert found is not None
-    assert found.id == "s2"
-    assert silence_of([], "r", {}, at(10)) is None
+    those = [silence("1", "other"), silence("2", center="Redmond"), silence("3"), silence("4")]
+    assert silence_of(those, "r", BELLEVUE, START) is those[2]
+    assert silence_of(those, "nobody's", BELLEVUE, START) is None
 
 
-@pytest.mark.parametrize(
-    ("more", "text"),
-    [
-        ({}, "silence s1 until 2026-03-01T13:00:00+00:00"),
-        ({"by": "Ann"}, "silence s1 by Ann until 2026-03-01T13:00:00+00:00"),
-        (
-            {"by": "Ann", "why": "stock taking"},
-            "silence s1 by Ann until 2026-03-01T13:00:00+00:00: stock taking",
-        ),
-    ],
-)
-def test_it_says_who_and_why(more: dict[str, Any], text: str) -> None:
-    assert str(silence(**more)) == text
-
-
-def test_each_decision_names_the_silence_and_no_window_is_touched() -> None:
-    line = Timeline(
-        make_rule(once=make_once("data.id"), wait=wait(minutes(1)), digest=digest(minutes(5))),
-        silences=[silence(why="stock taking")],
+def test_it_says_who_muted_until_when_and_why() -> None:
+    until = "2026-03-01T13:00:00+00:00"
+    assert (
+        str(silence(by="Nora", why="stock taking")) == f"silence 3f9a2c by Nora until {until}: stock taking"
     )
-    line.event(at(1), id=1)
-    assert line.reason("e1") == "silenced"
-    assert line.detail("e1") == "silence s1 until 2026-03-01T13:00:00+00:00: stock taking"
-    assert line.kept.windows == {}
+    assert str(silence()) == f"silence 3f9a2c until {until}"
 
 
-def test_a_threshold_counts_what_is_silenced() -> None:
-    line = Timeline(make_rule(threshold=threshold(2, minutes(60))), silences=[silence(1, 5)])
-    for minute in (0, 2, 6):
-        line.event(at(minute))
-    assert [line.reason(f"e{place}") for place in (1, 2, 3)] == ["below_threshold", "silenced", "notified"]
-    assert line.kept.sent[0].counted == 3
+# --- its place among the stages -----------------------------------------------------------------------------
 
 
-def test_it_comes_before_suppressed_and_the_hours() -> None:
-    line = Timeline(
-        make_rule("other"),
-        make_rule(
-            suppressed=suppressed_by("other", minutes(10), "data.id"),
-            hours=hours("01:00-02:00", Otherwise.DROP),
-        ),
-        silences=[silence()],
-    )
-    line.event(at(1), id=1)
-    line.event(at(61), id=1)
-    line.event(at(61), id=2, at=START)
-    assert [line.reason(f"e{place}") for place in (1, 2, 3)] == ["silenced", "suppressed", "suppressed"]
+def decide(rules: RuleSet, windows: Windows, names: Names, *silences: Silence) -> Decision:
+    rule = rules.rules[0]
+    scene = Scene(names=names, rules=rules, windows=windows, silences=silences, at=START, now=START)
+    [decision] = conclude([Passed(rule, window_keys(rule, names, rules))], scene).decisions
+    return decision
 
 
-def test_it_is_asked_again_when_a_wait_ends_and_not_in_between() -> None:
-    rule = make_rule(wait=wait(minutes(10)))
-    line = Timeline(rule, silences=[silence(9, 11)])
-    line.event(at(0), id=1)
-    line.event(at(2), id=2)
-    line.until(at(30))
-    assert line.reason("e1") == "silenced"
-    assert line.told == ["0:12:00 r > desk: e2"]
-
-
-def test_it_is_asked_when_something_is_missed_which_is_told_once_all_the_same() -> None:
-    line = Timeline(make_rule(absent=Absent(period=minutes(30))), silences=[silence(20, 40)])
-    line.event(at(0))
-    line.until(at(500))
-    assert line.reason("e1") == "silenced"
-    assert line.told == []
-
-
-def test_a_digest_that_is_open_and_an_escalation_that_runs_go_on() -> None:
-    line = Timeline(
-        make_rule(digest=digest(minutes(30)), escalate=(Step(minutes(10), ("boss",)),)),
-        silences=[silence(20, 50)],
-    )
-    line.event(at(0))
-    line.event(at(25))
-    line.until(at(500))
-    assert line.told == ["0:30:00 r > desk: e1", "0:40:00 r > boss: e1"]
-    assert line.reason("e2") == "silenced"
+def test_what_is_muted_is_counted_by_the_threshold_and_starts_no_period_of_once() -> None:
+    threshold = Threshold(count=2, within=HOUR, per=make_once("data.center").per)
+    rule = make_rule(once=make_once("data.center"))
+    rules = RuleSet("hash", (replace(rule, threshold=threshold),))
+    windows = Windows({}, lambda: 1)
+    assert decide(rules, windows, BELLEVUE, silence()).reason is Reason.BELOW_THRESHOLD
+    second = decide(rules, windows, BELLEVUE, silence(by="Nora"))
+    assert (second.reason, second.detail) == (Reason.SILENCED, str(silence(by="Nora")))
+    assert {key.stage for key in windows.changed} == {Stage.THRESHOLD}
+    assert decide(rules, windows, BELLEVUE).reason is Reason.NOTIFIED

@@ -103,9 +103,11 @@ def send(message: Outgoing, scene: Scene) -> Decision:
             due = meant = as_utc(opening)
             reason = Reason.OUTSIDE_HOURS.value
             detail = joined(detail, f"held until {opening.isoformat()}")
-    awaited = () if rule.hold is None or due != scene.now else tuple(rule.hold.awaited(scene.names))
-    if rule.hold is not None and awaited:
-        due += rule.hold.period
+    # A digest has waited already, and one name among many is not worth more.
+    hold = rule.hold if due == scene.now and message.number is None else None
+    awaited = () if hold is None else tuple(hold.awaited(scene.names))
+    if hold is not None and awaited:
+        due += hold.period
     duty = Duty(
         channel="",
         due=due,

@@ -37,13 +37,14 @@ from zennotify.store.schema import (
     undecided,
     windows,
 )
+from zennotify.store.silencing import Silencing
 
 #: Quarantine is bounded: the oldest go when either is passed.
 MOST_QUARANTINED = 1000
 MOST_QUARANTINED_BYTES = 64 * 2**20
 
 
-class Transaction(Delivering, Remembering, Erasing):
+class Transaction(Delivering, Remembering, Silencing, Erasing):
     """The statements, on one connection that is inside a transaction."""
 
     # --- events -------------------------------------------------------------------------------------------
