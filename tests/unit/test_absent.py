@@ -96,6 +96,16 @@ def test_it_counts_from_the_events_own_time_and_a_late_one_may_be_due_at_once() 
     assert of.told == ["2:00:00 r > desk: e1", "5:00:00 r > desk: e2"]
 
 
+def test_events_that_are_too_old_to_end_what_has_been_told_are_no_further_alarms() -> None:
+    of = line()
+    of.event(at(0), id=1)
+    for late in (10, 20, 30):
+        of.event(at(300), id=1, at=at(late))
+    of.event(at(310), id=1, at=at(200))
+    of.until(at(1000))
+    assert of.told == ["2:00:00 r > desk: e1", "5:20:00 r > desk: e5"]
+
+
 @pytest.mark.parametrize("late", [0, 20, 60])
 def test_an_event_that_came_late_changes_nothing_where_a_newer_one_came_before(late: int) -> None:
     of = line()
@@ -239,14 +249,17 @@ def test_it_is_told_just_if_nothing_newer_came_for_so_long(arrivals: list[tuple[
     for arrival, late in arrivals:
         of.event(at(arrival), id=1, at=at(arrival - late))
     of.until(at(5000))
-    newest, expected = -1000, []
+    newest, expected, is_told = -1000, list[str](), False
     for place, (arrival, late) in enumerate(arrivals):
         if arrival - late <= newest:
             continue
         newest = arrival - late
         due = max(newest + 120, arrival)
+        if is_told and due == arrival:
+            continue  # so old that what has been told still holds
         later = [one for one in arrivals[place + 1 :] if one[0] - one[1] > newest]
-        if not later or later[0][0] >= due:
+        is_told = not later or later[0][0] >= due
+        if is_told:
             expected.append(f"{minutes(due)} r > desk: e{place + 1}")
     assert of.told == expected
 

@@ -32,7 +32,7 @@ def line(asked: Any = EVERY, **more: Any) -> Timeline:
 
 def test_it_gets_its_number_with_the_first_event_and_counts() -> None:
     numbers = count(5)
-    window = begin_digest(EVERY, None, at(0), at(15))
+    window = begin_digest(None, at(15), at(0))
     assert (window.number, window.count, window.due) == (None, 0, at(15))
     window = gather(window, 7, 2, lambda: next(numbers))
     window = gather(window, 9, 1, lambda: next(numbers))
@@ -40,18 +40,20 @@ def test_it_gets_its_number_with_the_first_event_and_counts() -> None:
 
 
 def test_one_that_has_gone_out_is_remembered_for_those_that_come_too_late() -> None:
-    closed = close(gather(begin_digest(EVERY, None, at(0), at(15)), 7, 0, lambda: 1), at(15))
+    closed = close(gather(begin_digest(None, at(15), at(0)), 7, 0, lambda: 1), at(15))
     assert (closed.due, closed.number) == (None, None)
     assert closed.expires == at(15) + timedelta(days=7)
-    window = begin_digest(EVERY, closed, at(20), at(35))
+    window = begin_digest(closed, at(35), at(20))
     assert is_late(window, at(15) - timedelta(microseconds=1))
     assert not is_late(window, at(15))
-    assert not is_late(begin_digest(EVERY, None, at(0), at(15)), datetime(2000, 1, 1, tzinfo=UTC))
+    assert not is_late(begin_digest(None, at(15), at(0)), datetime(2000, 1, 1, tzinfo=UTC))
 
 
 def test_one_that_ends_by_the_clock_on_the_wall_does_not_move_with_a_clock_that_was_ahead() -> None:
-    assert begin_digest(EVERY, None, at(0), at(15)).opened == at(0)
-    assert begin_digest(digest(at=1080), None, at(0), at(15)).opened is None
+    for asked, opened in [(EVERY, at(0)), (digest(at=1080), None)]:
+        of = line(asked)
+        of.event(at(0), id=1)
+        assert [window.opened for window in of.kept.windows.values()] == [opened]
 
 
 @pytest.mark.parametrize(

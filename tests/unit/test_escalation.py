@@ -24,7 +24,7 @@ def line(**more: Any) -> Timeline:
 
 
 def test_all_steps_count_from_the_message() -> None:
-    window = begin(STEPS, at(0), at(5), event=7, number=None, counted=3)
+    window = begin(STEPS, at(5), opened=at(0), event=7, number=None, counted=3)
     assert (window.until, window.due, window.count, window.held) == (at(5), at(20), 0, 3)
     further = climb(STEPS, window)
     assert further is not None

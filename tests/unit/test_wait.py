@@ -103,13 +103,12 @@ def test_without_a_key_each_waits_alone_and_nothing_withdraws_it(id_: object) ->
     assert line.told == ["0:10:00 r > desk: e1", "0:11:00 r > desk: e2"]
 
 
-def test_without_per_all_events_of_the_rule_are_one() -> None:
-    line = frozen(wait=wait(minutes(10), BACK, per=()))
+def test_without_per_each_waits_for_itself() -> None:
+    line = frozen(wait=wait(minutes(10), per=()))
     line.event(at(0), FREEZE, id=1)
-    line.event(at(1), FREEZE, id=2)
-    line.event(at(2), BACK, id=3)
+    line.event(at(1), FREEZE, id=1)
     line.until(at(60))
-    assert line.told == []
+    assert line.told == ["0:10:00 r > desk: e1", "0:11:00 r > desk: e2"]
 
 
 def test_an_opposite_may_be_one_of_several_and_asks_for_its_match() -> None:
@@ -208,11 +207,10 @@ def test_a_moment_by_the_clock_on_the_wall_is_counted_from_in_real_time() -> Non
 
 
 def test_what_goes_by_the_clock_on_the_wall_does_not_move_with_a_clock_that_was_ahead() -> None:
-    counted = begin_wait(wait(HOUR), at(0), at(0), at(60), 1, count=0, is_elsewhere=False, is_late=False)
-    named = begin_wait(
-        wait(HOUR, after=start), at(0), at(0), at(60), 1, count=0, is_elsewhere=False, is_late=False
-    )
-    assert (counted.opened, named.opened) == (at(0), None)
+    for asked, opened in [(wait(HOUR), at(0)), (wait(HOUR, after=start), None)]:
+        line = Timeline(make_rule(wait=asked))
+        line.event(at(0), id=1, start="2026-03-01T12:30:00Z")
+        assert [window.opened for window in line.kept.windows.values()] == [opened]
     assert wait(HOUR).longest == HOUR
     assert wait(HOUR, after=start).longest == HOUR + LONGEST_AHEAD
 
@@ -223,9 +221,7 @@ def test_what_goes_by_the_clock_on_the_wall_does_not_move_with_a_clock_that_was_
 @pytest.mark.parametrize("is_elsewhere", [False, True])
 @pytest.mark.parametrize("is_late", [False, True])
 def test_what_was_found_before_the_wait_is_known_after_it(is_elsewhere: bool, is_late: bool) -> None:
-    window = begin_wait(
-        wait(HOUR), at(0), at(1), at(61), 7, count=3, is_elsewhere=is_elsewhere, is_late=is_late
-    )
+    window = begin_wait(at(0), at(61), 7, opened=at(1), count=3, is_elsewhere=is_elsewhere, is_late=is_late)
     assert goes_elsewhere(window) is is_elsewhere
     assert was_late(window) is is_late
     assert (window.due, window.event, window.count) == (at(61), 7, 3)

@@ -242,11 +242,10 @@ def _wait(
     if due <= scene.now:
         return None
     window = begin_wait(
-        wait,
         scene.at,
-        scene.now,
         due,
         scene.place,
+        opened=scene.now if wait.after is None else None,
         count=message.count,
         is_elsewhere=message.is_elsewhere,
         is_late=message.is_late,

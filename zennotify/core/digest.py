@@ -50,9 +50,8 @@ class Digest:
 LATE: Final = Digest(every=LATE_EVERY)
 
 
-def begin_digest(digest: Digest, before: Window | None, now: datetime, due: datetime) -> Window:
+def begin_digest(before: Window | None, due: datetime, opened: datetime | None) -> Window:
     """Return the window of a digest that begins after the one before it, if there was one."""
-    opened = now if digest.at is None else None
     return Window(until=before.until if before else _NEVER, opened=opened, due=due)
 
 

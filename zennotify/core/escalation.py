@@ -28,16 +28,16 @@ class Step(NamedTuple):
 
 def begin(
     steps: Sequence[Step],
-    now: datetime,
     sent: datetime,
     *,
+    opened: datetime | None,
     event: int | None,
     number: int | None,
     counted: int,
 ) -> Window:
-    """Return the window of a message that goes out at `sent`, which may be later than now."""
+    """Return the window of a message that goes out at `sent`; `opened` where that counts from now."""
     due = sent + steps[0].after
-    return Window(until=sent, opened=now, due=due, event=event, number=number, held=counted)
+    return Window(until=sent, opened=opened, due=due, event=event, number=number, held=counted)
 
 
 def climb(steps: Sequence[Step], window: Window) -> Window | None:

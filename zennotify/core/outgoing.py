@@ -69,9 +69,8 @@ def _digest(message: Outgoing, digest: Digest, key: WindowKey, scene: Scene) -> 
     local = partial(scene.rules.directory.local, scene.names if digest.is_of_center else None)
     window, detail = scene.windows.get(key), message.detail
     if window is None or window.due is None:
-        due = as_utc(digest.ends(local(scene.now)))
-        begun = digests.begin_digest(digest, window, scene.now, due)
-        window = replace(begun, rule_set=scene.rules.hash)
+        due, opened = as_utc(digest.ends(local(scene.now))), scene.now if digest.at is None else None
+        window = replace(digests.begin_digest(window, due, opened), rule_set=scene.rules.hash)
         if digest.immediate and not message.is_late:
             scene.windows.put(key, window)
             return send(message, scene)
@@ -120,7 +119,7 @@ def send(message: Outgoing, scene: Scene) -> Decision:
     told = message.told or addresses(message.notify, scene.names, directory)
     decision = owe(rule, told, duty, detail, scene)
     if rule.escalate and decision.duties:
-        _escalate(message, due, scene)
+        _escalate(message, due, None if reason else scene.now, scene)
     return decision
 
 
@@ -140,10 +139,10 @@ def owe(rule: Rule, told: Told, duty: Duty, detail: str, scene: Scene) -> Decisi
     )
 
 
-def _escalate(message: Outgoing, due: datetime, scene: Scene) -> None:
+def _escalate(message: Outgoing, due: datetime, opened: datetime | None, scene: Scene) -> None:
     rule, number = message.rule, message.number
     window = escalation.begin(
-        rule.escalate, scene.now, due, event=scene.place, number=number, counted=message.count
+        rule.escalate, due, opened=opened, event=scene.place, number=number, counted=message.count
     )
     key = escalation_key(rule.id, place=scene.place if number is None else None, number=number)
     scene.windows.put(key, replace(window, rule_set=scene.rules.hash))

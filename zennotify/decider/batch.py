@@ -249,7 +249,7 @@ class Batch:
     ) -> None:
         """Take windows whose time has come through the stages that are left, in the order of their time.
 
-        One that is due only after a timer that was set here is left, and one that has been changed here.
+        One that is due only after a timer that was set here is left.
         """
         memory = Memory(transaction.facts, self.class_times, self.rules.directory.centers, self.clocks)
         self._open_windows(transaction, [timer.key for timer in timers])
@@ -257,8 +257,6 @@ class Batch:
             due = timer.window.due
             assert due is not None, "it was looked for by its due"  # noqa: S101
             if self.first_due is not None and due > self.first_due:
-                return
-            if timer.key in self.windows.changed:  # by one before it, e.g. a digest that a wait has led to
                 return
             undecided, found = event_of(timer), rule_of(timer.key, timer.window)
             if undecided is None or found is None:  # erased, or of a rule that nobody knows any more
