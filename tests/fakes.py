@@ -149,6 +149,7 @@ def make_rule(
     notify: tuple[str, ...] = ("desk",),
     enabled: bool = True,
     stale: Stale | None = None,
+    **stages: Any,
 ) -> Rule:
     return Rule(
         id=id_,
@@ -159,6 +160,7 @@ def make_rule(
         once=once,
         notify=notify,
         stale=stale,
+        **stages,
     )
 
 

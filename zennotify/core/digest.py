@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from zennotify.core.hours import next_time
+from zennotify.core.model import as_utc
 from zennotify.core.path import Path
 from zennotify.core.window import Gathered, Stage, Window, WindowKey, Windows
 
@@ -40,7 +41,8 @@ class Digest:
     def ends(self, local: datetime) -> datetime:
         """Return when a digest ends that begins now, at an aware moment of the clock on the wall."""
         if self.at is None:
-            return local + (self.every or LATE_EVERY)
+            # In UTC: Python adds by the clock on the wall, which may be put back meanwhile.
+            return as_utc(local) + (self.every or LATE_EVERY)
         return next_time(local, self.at)
 
 
@@ -48,14 +50,9 @@ class Digest:
 LATE: Final = Digest(every=LATE_EVERY)
 
 
-def is_open(window: Window | None) -> bool:
-    """Return whether there is a digest that an event goes into."""
-    return window is not None and window.due is not None
-
-
-def begin_digest(before: Window | None, now: datetime, due: datetime) -> Window:
+def begin_digest(before: Window | None, due: datetime, opened: datetime | None) -> Window:
     """Return the window of a digest that begins after the one before it, if there was one."""
-    return Window(until=before.until if before else _NEVER, opened=now, due=due)
+    return Window(until=before.until if before else _NEVER, opened=opened, due=due)
 
 
 def is_late(window: Window, at: datetime) -> bool:
@@ -93,8 +90,9 @@ def gather_late(
 ) -> None:
     """Gather the event of a message that is too late, with others of its channel."""
     window = windows.get(key)
-    if window is None or not is_open(window):
-        window = replace(begin_digest(window, now, LATE.ends(now)), rule_set=rule_set)
+    if window is None or window.due is None:
+        begun = begin_digest(window, due=LATE.ends(now), opened=now)
+        window = replace(begun, rule_set=rule_set)
     window = gather(window, place, held_back, windows.new_number)
     assert window.number is not None, "what has gathered has a number"  # noqa: S101
     windows.put(key, window)

@@ -1,8 +1,8 @@
 """The stage `escalate`: who is told next while nobody acknowledges.
 
 Its window: `until` is when the message itself went out, from which all steps count; `count` is the number of steps that
-have been taken, `due` when the next one is.  It holds the `event` or the gathered events' `number` that the message
-was about, and as `held` what that has counted.  Whoever acknowledges ends it.
+have been taken, `due` when the next one is, `held` what the message had counted.  It holds the `event` or the gathered
+events' `number` that the message was about.  Whoever acknowledges ends it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,17 @@ class Step(NamedTuple):
 
 
 def begin(
-    steps: Sequence[Step], sent: datetime, *, event: int | None, number: int | None, counted: int = 0
+    steps: Sequence[Step],
+    sent: datetime,
+    *,
+    opened: datetime | None,
+    event: int | None,
+    number: int | None,
+    counted: int,
 ) -> Window:
-    """Return the window of a message that goes out at `sent`."""
+    """Return the window of a message that goes out at `sent`; `opened` where that counts from now."""
     due = sent + steps[0].after
-    return Window(until=sent, opened=sent, due=due, event=event, number=number, held=counted)
+    return Window(until=sent, opened=opened, due=due, event=event, number=number, held=counted)
 
 
 def climb(steps: Sequence[Step], window: Window) -> Window | None:
