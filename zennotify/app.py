@@ -100,13 +100,17 @@ class App:
         )
         self._silences = Silences(store.writer, clock)
 
+        def tell_timer(due: datetime | None) -> None:
+            self.decider.tell_timer(due)  # made below: it wakes the outbox
+
+        self.outbox = Outbox(
+            store.writer, clock, self.metrics, self.rulebook.render, ways, ops, set_timer=tell_timer
+        )
+        meant = reading(config)
+
         def set_timer(due: datetime | None) -> None:
             self._timers.set(due)  # made below: it asks the decider
 
-        self.outbox = Outbox(
-            store.writer, clock, self.metrics, self.rulebook.render, ways, ops, set_timer=set_timer
-        )
-        meant = reading(config)
         self.decider = Decider(
             store.writer,
             self.metrics,

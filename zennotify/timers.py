@@ -41,14 +41,11 @@ class Timers:
         self._loop: asyncio.AbstractEventLoop | None = None
         #: When the next one is due; None where there is none.
         self._next: datetime | None = None
-        #: How often that has been said: who says it while something is fired, knows better than what was fired.
-        self._said = 0
         self._last_seen: datetime | None = None
 
     def set(self, due: datetime | None) -> None:
         """Take the moment when the next timer is due; from any thread."""
         self._next = due
-        self._said += 1
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._wake.set)
 
@@ -65,10 +62,8 @@ class Timers:
         try:
             await self._notice_jump(now)
             if self._last_seen is None or (self._next is not None and self._next <= now):
-                said = self._said
                 fires = await self._fire(now)
-                if self._said == said:
-                    self._next = fires.next
+                self._next = fires.next
                 if fires.next is not None and fires.next <= now and not fires.has_fired:
                     return now + _PAUSE
         except StoreUnavailable:

@@ -11,7 +11,7 @@ import pytest
 from tests.books import ACK, HOUR, MINUTE, Books, claimed, new, opened
 from tests.fakes import START
 from zennotify.core.model import Form, Message, Room
-from zennotify.store.rows import NewDelivery, Withheld
+from zennotify.store.rows import Withheld
 from zennotify.store.transaction import Transaction
 
 # --- what a digest says -----------------------------------------------------------------------------------------
@@ -53,18 +53,6 @@ async def test_what_was_erased_is_not_named_and_without_any_nothing_is_sent(book
     assert book.body(claimed(counted=3, meant=START)) == "3 are new: G1 G2. Last: G2."
     book.store.write(Transaction.erase_events, [f"{1:032x}", f"{2:032x}"], alone=True)
     assert book.render(claimed(counted=3, meant=START)) == Withheld("erased")
-
-
-async def test_the_number_of_what_was_erased_is_not_given_again(books: Books) -> None:
-    book = await opened(books)
-    assert book.store.write(Transaction.next_gathering) == 1
-    book.gather(new(1), number=7)
-    assert book.store.write(Transaction.next_gathering) == 8
-    book.store.write(
-        Transaction.add_deliveries, [NewDelivery(None, "r", "desk", "", START, START, gathered=7)]
-    )
-    book.store.write(Transaction.erase_events, [f"{1:032x}"], alone=True)
-    assert book.store.write(Transaction.next_gathering) == 8
 
 
 async def test_a_guest_of_whom_nothing_is_known_is_a_guest(books: Books) -> None:

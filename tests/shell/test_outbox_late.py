@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 import pytest
 
-from tests.books import Books, new, opened
-from tests.carrying import FIRST, HOUR, MINUTE, ScriptedChannel, World, nothing, states
+from tests.books import Book, Books, new, opened
+from tests.carrying import FIRST, HOUR, MINUTE, ScriptedChannel, World, keep, nothing, states
 from tests.fakes import START
 from zennotify.core.model import DeliveryState, Form, Message, Outcome, Room, Zone
+from zennotify.core.rule import RuleSet
 from zennotify.core.verdict import Policy, Verdict
 from zennotify.core.window import Stage, Window, WindowKey
 from zennotify.decider import Decider
@@ -30,9 +31,9 @@ from zennotify.zenoti.event import Reading
 LATE = Withheld("digested", is_gathered=True)
 
 
-def window_of(world: World, channel: str, recipient: str = "") -> Window | None:
+async def window_of(world: World, channel: str, recipient: str = "") -> Window | None:
     key = WindowKey("r", Stage.LATE, f"{channel} {recipient}")
-    return world.store.write(Transaction.windows, [key]).get(key)
+    return (await world.store.writer.call(Transaction.windows, [key])).get(key)
 
 
 async def test_what_is_late_is_cancelled_and_gathered_for_its_channel_in_one_window(
@@ -48,7 +49,7 @@ async def test_what_is_late_is_cancelled_and_gathered_for_its_channel_in_one_win
     await world.owe(1, 2, 3)
     await world.until(lambda: states(world) == {"cancelled digested": 2, "delivered": 1})
     assert (len(desk.sent), world.delivery(1).attempts) == (1, ())
-    window = window_of(world, "desk")
+    window = await window_of(world, "desk")
     assert window is not None
     assert (window.count, window.event, window.due, window.rule_set) == (2, 2, START + 15 * MINUTE, "")
     assert window.number is not None
@@ -61,7 +62,7 @@ async def test_what_is_late_is_cancelled_and_gathered_for_its_channel_in_one_win
     await world.owe(5, channel="mail")
     await world.until(lambda: states(world, "mail") == {"cancelled digested": 1})
     await world.until(lambda: states(world)["cancelled digested"] == 3)
-    window, other = window_of(world, "desk"), window_of(world, "mail")
+    window, other = await window_of(world, "desk"), await window_of(world, "mail")
     assert window is not None
     assert other is not None
     assert (window.count, window.due) == (3, START + 15 * MINUTE)
@@ -95,22 +96,14 @@ async def test_what_is_late_is_gathered_when_the_store_is_back(
                 await world.store.writer.call(nothing)
             except StoreUnavailable:
                 continue
-    window = window_of(world, "desk")
+    window = await window_of(world, "desk")
     assert window is not None
     assert (window.count, failing) == (1, [])
 
 
 async def test_a_delivery_whose_lease_has_ended_is_left_to_its_new_holder(world: World) -> None:
-    world.start(world.way("mail", ScriptedChannel(world.clock)))
-    await world.owe(1)
-
-    def late(transaction: Transaction, lease: str) -> None:
-        [claimed] = transaction.claim("desk", 1, lease, START, START + HOUR) or [None]  # type: ignore[list-item]
-        held.append(claimed)
-
-    held: list[Claimed] = []
-    world.store.write(late, "mine")
-    [claimed] = held
+    await world.store.writer.call(keep, (1,), "desk")
+    [claimed] = await world.store.writer.call(Transaction.claim, "desk", 1, "mine", START, START + HOUR)
     verdict = Verdict(DeliveryState.CANCELLED, "digested", START, 0, False)
     settled = Settled(
         delivery=claimed.id,
@@ -121,54 +114,78 @@ async def test_a_delivery_whose_lease_has_ended_is_left_to_its_new_holder(world:
         detail="",
         verdict=verdict,
     )
-    answers = world.store.write(gather_late, [Late(claimed, settled, START)])
-    assert (answers, window_of(world, "desk")) == ([None], None)
+    answers = await world.store.writer.call(gather_late, [Late(claimed, settled, START)])
+    assert (answers, await window_of(world, "desk")) == ([None], None)
     assert states(world) == {"sending": 1}
+
+
+class Whole:
+    """Outbox, decider and timers on one store, joined as app.py joins them."""
+
+    def __init__(self, book: Book, channel: ScriptedChannel) -> None:
+        writer, clock, metrics = book.store.writer, book.clock, Metrics()
+        ops = Ops(writer, clock, [], {}, self._wake, lambda name, _: name)
+        way = Way(name="desk", channel=channel, concurrency=1, timeout=MINUTE, policy=Policy(retry=(MINUTE,)))
+        self._book = book
+        self._tasks: list[asyncio.Task[None]] = []
+        self.outbox = Outbox(
+            writer, clock, metrics, book.rulebook.render, [way], ops, set_timer=self._tell_timer
+        )
+        self.decider = Decider(
+            writer,
+            metrics,
+            reading=Reading(Zone.CENTER),
+            wake=self._wake,
+            ops=ops,
+            set_timer=self._set_timer,
+        )
+        self.timers = Timers(writer, clock, self.decider.fire)
+
+    def _wake(self, channels: set[str]) -> None:
+        self.outbox.wake(channels)
+
+    def _tell_timer(self, due: datetime | None) -> None:
+        self.decider.tell_timer(due)
+
+    def _set_timer(self, due: datetime | None) -> None:
+        self.timers.set(due)
+
+    async def start(self, rules: RuleSet) -> None:
+        self.decider.use(rules)
+        self._tasks.append(asyncio.create_task(self.timers.run()))
+        await self.until(lambda: bool(self._book.clock.alarms))
+        self._tasks.append(asyncio.create_task(self.outbox.run()))
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not holds():
+                await self._book.store.writer.call(nothing)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
 
 
 async def test_many_that_are_late_become_one_message_when_their_time_comes(books: Books) -> None:
     book = await opened(books, "stale_after: {age: 2h, then: digest}")
-    rules, clock = book.rulebook.rules, book.clock
+    rules, reader, clock = book.rulebook.rules, book.store.reader, book.clock
     assert rules is not None
     places = book.keep(*(new(number) for number in range(1, 4)))
     owed = [NewDelivery(place, "r", "desk", rules.hash, START, START) for place in places]
     book.store.write(Transaction.add_deliveries, owed)
-    channel = ScriptedChannel(clock)
-    way = Way(name="desk", channel=channel, concurrency=1, timeout=MINUTE, policy=Policy(retry=(MINUTE,)))
     await clock.advance(3 * HOUR)
-
-    def set_timer(due: datetime | None) -> None:
-        timers.set(due)
-
-    def wake(channels: set[str]) -> None:
-        outbox.wake(channels)
-
-    writer, metrics = book.store.writer, Metrics()
-    ops = Ops(writer, clock, [], {}, wake, lambda name, _: name)
-    outbox = Outbox(writer, clock, metrics, book.rulebook.render, [way], ops, set_timer=set_timer)
-    reading = Reading(Zone.CENTER)
-    decider = Decider(writer, metrics, reading=reading, wake=wake, ops=ops, set_timer=set_timer)
-    timers = Timers(writer, clock, decider.fire)
-    decider.use(rules)
-    tasks = [asyncio.create_task(one) for one in (outbox.run(), timers.run())]
-    due = START + 3 * HOUR + 15 * MINUTE
-
-    def cancelled() -> int:
-        return len(book.store.reader.deliveries(state="cancelled", reason="digested"))
-
-    async with asyncio.timeout(10):
-        while cancelled() < 3:
-            await writer.call(nothing)
+    channel = ScriptedChannel(clock)
+    whole = Whole(book, channel)
+    await whole.start(rules)
+    await whole.until(lambda: len(reader.deliveries(state="cancelled", reason="digested")) == 3)
+    due = clock.now() + 15 * MINUTE
     while clock.now() < due:  # in steps, as the timers look at the clock
+        assert channel.sent == []
         await clock.advance(MINUTE / 4)
-        await writer.call(nothing)
-    async with asyncio.timeout(10):
-        while not channel.sent:
-            await writer.call(nothing)
-    [(moment, text)] = channel.sent
-    [view] = book.store.reader.deliveries(state="delivered")
-    assert (moment, text) == (due, f"3 are new: G1 G2 G3. Last: G3.\n\nRef {view.id[:8]}")
+        await book.store.writer.call(nothing)
+    await whole.until(lambda: bool(reader.deliveries(state="delivered")))
+    [view] = reader.deliveries(state="delivered")
+    assert channel.sent == [(due, f"3 are new: G1 G2 G3. Last: G3.\n\nRef {view.id[:8]}")]
     assert view.title == "(delayed) New guests"
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    await whole.stop()

@@ -220,6 +220,11 @@ class Decider:
 
     # --- in the writer's thread ---------------------------------------------------------------------------
 
+    def tell_timer(self, due: datetime | None) -> None:
+        """Take from others who have set a timer when the next one is due, after their commit."""
+        self._next_timer = due
+        self._set_timer(due)
+
     def _decide(self, transaction: Transaction, items: list[_Item]) -> list[_Answer]:
         events = {item.place: item for item in items if isinstance(item, Undecided)}
         has_more = False
