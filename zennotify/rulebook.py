@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -127,8 +127,11 @@ class Rulebook:
         metrics: Metrics,
         ops: Ops,
         enquiry: Enquiry | None = None,
+        ack_url: Callable[[str], str] = lambda _delivery: "",
     ) -> None:
         self._enquiry = enquiry
+        #: Returns the link by which a delivery is acknowledged; empty where there is none.
+        self._ack_url = ack_url
         self._surroundings = surroundings
         self._writer = writer
         self._reader = reader

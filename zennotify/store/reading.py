@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Engine, Select, func, select, tuple_
 from zennotify.core.model import Reason
 from zennotify.core.pause import Pause
 from zennotify.core.window import WindowKey
+from zennotify.store.acknowledging import Acknowledgement, AcknowledgementReader
 from zennotify.store.delivering import pause_of
 from zennotify.store.engine import translated_errors
 from zennotify.store.number import delivery_id, numbers_of
@@ -69,6 +70,7 @@ class DeliveryView:
     message: str | None
     #: The delivery of another channel that it is the fallback of.
     instead_of: str | None = None
+    acknowledged: Acknowledgement | None = None
     attempts: tuple[AttemptView, ...] = ()
 
 
@@ -156,7 +158,7 @@ def _by(name: str, rows: Iterable[Any]) -> dict[str, list[Any]]:
     return grouped
 
 
-class Reader:
+class Reader(AcknowledgementReader):
     """Reads the store."""
 
     def __init__(self, engine: Engine) -> None:
@@ -439,6 +441,7 @@ class Reader:
         numbers = [row.seq for row in rows]
         tried = select(attempts).where(attempts.c.delivery.in_(numbers)).order_by(attempts.c.number)
         tries = _by("delivery", self._all(tried))
+        taken = self._acknowledged(rows)
         return [
             DeliveryView(
                 id=delivery_id(row.seq),
@@ -454,6 +457,7 @@ class Reader:
                 title=row.title,
                 message=row.message,
                 instead_of=None if row.instead_of is None else delivery_id(row.instead_of),
+                acknowledged=taken.get((row.event, row.gathered, row.rule)),
                 attempts=tuple(
                     AttemptView(
                         started=from_micros(one.started),
