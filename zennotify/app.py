@@ -97,7 +97,7 @@ class App:
                 store.reader,
                 shapes,
                 lambda: self.rulebook.rules,
-                lambda rules_hash: self.rulebook.past_rules(rules_hash),
+                lambda rules_hash: self.rulebook.past_rules(rules_hash),  # noqa: PLW0108 - it is made below
                 time_zone=config.time_zone,
                 locale=config.locale,
             ),

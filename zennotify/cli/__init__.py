@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from zennotify import __version__
-from zennotify.cli import check, daemon, doctor, forget, post, preview, records, send
+from zennotify.cli import ack, check, daemon, doctor, forget, post, preview, records, send, windows
 from zennotify.cli.project import fail
 from zennotify.errors import ZennotifyError
 
@@ -42,7 +42,8 @@ for command in (
     preview.preview,
     send.send,
     records.events,
-    records.deliveries,
+    ack.deliveries,
+    windows.windows,
     doctor.doctor,
     forget.forget,
 ):

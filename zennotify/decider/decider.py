@@ -241,7 +241,8 @@ class Decider:
         learned = {thing for batch in turn.batches for thing in batch.learned}
         hastened = self._waiting_room.waiting_for(learned)
         if hastened:
-            transaction.hasten([one.delivery for one in hastened], max(batch.now for batch in turn.batches))
+            now_learned = max(batch.now for batch in turn.batches if batch.learned)
+            transaction.hasten([one.delivery for one in hastened], now_learned)
         fires = Fires(transaction.next_timer(), turn.has_fired)
         return [_Answer(turn.batches, hastened, has_more or bool(left), fires)] * len(items)
 

@@ -1,7 +1,7 @@
 """Who may send?  Address, token and signature: every one that is configured must hold.
 
-Called by webhook.py for each body that is not empty; ack.py slows who guesses links in the same way.  Failures are counted by address, so that guessing is slow
-and the log stays readable; a good proof is never slowed.
+Called by webhook.py for each body that is not empty; ack.py slows who guesses links in the same way.  Failures are
+counted by address, so that guessing is slow and the log stays readable; a good proof is never slowed.
 """
 
 from __future__ import annotations

@@ -5,14 +5,13 @@ An acknowledgement names one delivery, and speaks for all that its rule told of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Engine,
     Select,
     and_,
     delete,
@@ -27,7 +26,7 @@ from sqlalchemy import (
 from zennotify.core.escalation import TAKEN
 from zennotify.core.model import DeliveryState
 from zennotify.core.scene import escalation_key
-from zennotify.store.engine import translated_errors
+from zennotify.store.asking import Asking
 from zennotify.store.number import delivery_number
 from zennotify.store.schema import (
     PENDING,
@@ -114,10 +113,8 @@ class Acknowledging:
         return list(self._connection.execute(query).scalars())
 
 
-class AcknowledgementReader:
+class AcknowledgementReader(Asking):
     """The part of Reader that knows who took what."""
-
-    _engine: Engine
 
     def matter(self, delivery: str) -> Matter | None:
         """Return what a delivery told of; None for one that is not kept, or tells of zennotify's own troubles."""
@@ -126,7 +123,7 @@ class AcknowledgementReader:
         except ValueError:  # there is no delivery of this name
             return None
         first = select(func.min(attempts.c.started)).where(attempts.c.delivery == number).scalar_subquery()
-        found = self._rows(
+        found = self._all(
             select(
                 deliveries.c.seq,
                 deliveries.c.event,
@@ -146,26 +143,7 @@ class AcknowledgementReader:
 
     def acknowledgement_of(self, matter: Matter, rules: Collection[str] = ()) -> Acknowledgement | None:
         """Return who took it; None where nobody did."""
-        return _first(self._rows(_taken(matter, rules or (matter.rule,))))
-
-    def _acknowledged(self, rows: Iterable[Any]) -> dict[tuple[int | None, int | None, str], Acknowledgement]:
-        """Return who took what these rows of deliveries tell of, by event, gathered events and rule."""
-        listed = list(rows)
-        events = {row.event for row in listed if row.event is not None}
-        numbers = {row.gathered for row in listed if row.gathered is not None}
-        if not events and not numbers:
-            return {}
-        query = select(acknowledgements).where(
-            acknowledgements.c.event.in_(events) | acknowledgements.c.gathered.in_(numbers)
-        )
-        return {
-            (row.event, row.gathered, row.rule): Acknowledgement(row.by, from_micros(row.at))
-            for row in self._rows(query)
-        }
-
-    def _rows(self, query: Select[Any]) -> Sequence[Any]:
-        with translated_errors(), self._engine.connect() as connection:
-            return connection.execute(query).all()
+        return _first(self._all(_taken(matter, rules or (matter.rule,))))
 
 
 def _taken(matter: Matter, rules: Collection[str]) -> Select[Any]:
