@@ -42,9 +42,10 @@ for command in (
     preview.preview,
     send.send,
     records.events,
-    ack.deliveries,
+    records.deliveries,
     windows.windows,
     doctor.doctor,
     forget.forget,
 ):
     main.add_command(command)
+records.deliveries.add_command(ack.ack)

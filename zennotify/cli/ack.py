@@ -13,7 +13,6 @@ from zennotify.acknowledgement import Acknowledging, said, taker
 from zennotify.channel import ChannelProblem
 from zennotify.cli.inforce import InForce
 from zennotify.cli.project import Project, config_option, fail, load_or_exit, open_or_exit, printable
-from zennotify.cli.records import deliveries
 from zennotify.cli.rows import only
 from zennotify.cli.tried import local_ways, outlets_of
 from zennotify.clock import SystemClock
@@ -31,7 +30,7 @@ def _login() -> str | None:
         return None
 
 
-@deliveries.command("ack")
+@click.command("ack")
 @click.argument("delivery_id", metavar="DELIVERY")
 @click.option(
     "--by",
@@ -41,7 +40,7 @@ def _login() -> str | None:
     help="Who takes it, for the others.",
 )
 @config_option
-def deliveries_ack(delivery_id: str, by: str | None, config_path: Path) -> None:
+def ack(delivery_id: str, by: str | None, config_path: Path) -> None:
     """Take care of what a message tells of: nobody else is told, and those who were learn who has it.
 
     As the link in the message does (`ack_url`).  It holds for all messages of the rule about the same event.
