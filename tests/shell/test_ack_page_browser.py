@@ -112,16 +112,14 @@ def test_somebody_takes_it_on_a_phone(browser: Browser, desk: Desk) -> None:
         assert phone.page.get_by_role("status").inner_text().startswith(f"Taken by Ann {HOSTILE}"[:80])
         phone.is_sound()
         assert desk.taken_by() == f"Ann {HOSTILE}"[:80]
-        # The browser says where the form came from, as strict as the page's policy is.
         url = desk.acknowledger.url(desk.delivery.id)
         assert phone.asked == [("GET", url), ("POST", url)]
 
 
 def test_who_comes_second_learns_who_was_first(browser: Browser, desk: Desk) -> None:
     with Phone(browser) as first, Phone(browser) as second:
-        for phone, name in ((first, "Ann"), (second, "Bob")):
-            phone.open(desk) if phone is first else None
-        second.open(desk)
+        for phone in (first, second):
+            phone.open(desk)
         for phone, name in ((first, "Ann"), (second, "Bob")):
             phone.page.get_by_label("Your name").fill(name)
             phone.page.get_by_label("Your name").press("Enter")
