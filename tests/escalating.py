@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from tests.carrying import ScriptedChannel, World
 from tests.fakes import make_rule
@@ -17,9 +18,9 @@ from zennotify.core.rule import Rule, RuleSet
 from zennotify.decider import Decider
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
-from zennotify.store.reading import DeliveryView
 from zennotify.store.rows import NewEvent
 from zennotify.store.transaction import Transaction
+from zennotify.store.views import DeliveryView
 from zennotify.zenoti.event import Reading
 
 MINUTE = timedelta(minutes=1)
@@ -28,11 +29,11 @@ EVENT_TYPE = "Class.Booking.NoShow"
 PUBLIC_URL = "https://alerts.example.com"
 
 
-def escalating(id_: str = "r", steps: tuple[Step, ...] = STEPS, **changes: object) -> Rule:
+def escalating(id_: str = "r", steps: tuple[Step, ...] = STEPS, **changes: Any) -> Rule:
     """The rule `r`: tells the desk, then the lead, then the owner, too."""
     return replace(
         make_rule(id_, EVENT_TYPE.casefold()), description="A guest did not come", escalate=steps, **changes
-    )  # type: ignore[arg-type]
+    )
 
 
 class Escalation(World):

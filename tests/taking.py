@@ -13,7 +13,7 @@ from zennotify.acknowledgement import Acknowledger, Acknowledging
 from zennotify.core.model import Form, Room
 from zennotify.core.rule import Rule, RuleSet
 from zennotify.store import Store
-from zennotify.store.reading import DeliveryView
+from zennotify.store.views import DeliveryView
 
 CHANNELS = {"desk": (Form.CHAT, Room()), "mail": (Form.EMAIL, Room())}
 
