@@ -118,12 +118,14 @@ class App:
             self._enquiry,
             ack_url=self._acknowledger.url,
         )
-        self.outbox = Outbox(store.writer, clock, self.metrics, self.rulebook.render, ways, ops)
-        meant = reading(config)
 
         def set_timer(due: datetime | None) -> None:
             self._timers.set(due)  # made below: it asks the decider
 
+        self.outbox = Outbox(
+            store.writer, clock, self.metrics, self.rulebook.render, ways, ops, set_timer=set_timer
+        )
+        meant = reading(config)
         self.decider = Decider(
             store.writer,
             self.metrics,

@@ -109,10 +109,8 @@ def _end_digest(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fir
 
 def _alone(key: WindowKey) -> Told | None:
     """Return whom a digest tells that was made of one channel's messages; None where the rule says it."""
-    if key.stage != Stage.LATE or not key.key:
-        return None
-    channel, _, recipient = key.key.partition(" ")
-    return Told([Address(channel, recipient)])
+    whom = digest.told_by(key)
+    return None if whom is None else Told([Address(*whom)])
 
 
 def _climb(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
@@ -129,7 +127,14 @@ def _climb(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
         whom, counted = within_caps(whom, directory, scene.windows.get, scene.now)
         scene.windows.changed.update(counted)
     duties = tuple(
-        Duty(one.channel, scene.now, 0, one.recipient, step=window.count + 1, meant=scene.now)
+        Duty(
+            channel=one.channel,
+            due=scene.now,
+            recipient=one.recipient,
+            step=window.count + 1,
+            counted=window.held,
+            meant=scene.now,
+        )
         for one in whom.addresses
     )
     detail = "; ".join(refusal.detail for refusal in whom.refusals)

@@ -2,7 +2,7 @@
 
 Its window: `until` is when the message itself went out, from which all steps count; `count` is the number of steps that
 have been taken, `due` when the next one is.  It holds the `event` or the gathered events' `number` that the message
-was about.  Whoever acknowledges ends it.
+was about, and as `held` what that has counted.  Whoever acknowledges ends it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,12 @@ class Step(NamedTuple):
     notify: tuple[str, ...]
 
 
-def begin(steps: Sequence[Step], sent: datetime, *, event: int | None, number: int | None) -> Window:
+def begin(
+    steps: Sequence[Step], sent: datetime, *, event: int | None, number: int | None, counted: int = 0
+) -> Window:
     """Return the window of a message that goes out at `sent`."""
-    return Window(until=sent, opened=sent, due=sent + steps[0].after, event=event, number=number)
+    due = sent + steps[0].after
+    return Window(until=sent, opened=sent, due=due, event=event, number=number, held=counted)
 
 
 def climb(steps: Sequence[Step], window: Window) -> Window | None:

@@ -74,7 +74,8 @@ def _digest(message: Outgoing, digest: Digest, key: WindowKey, scene: Scene) -> 
         if digest.immediate and not message.is_late:
             scene.windows.put(key, window)
             return send(message, scene)
-    is_late = digests.is_late(window, scene.at)
+    # What is gathered because it is late is always older than the message before.
+    is_late = key.stage != Stage.LATE and digests.is_late(window, scene.at)
     if is_late:
         detail = joined(detail, "it came too late for the digest before, and goes into the next")
     window = digests.gather(window, scene.place, message.held_back, scene.windows.new_number)
@@ -124,13 +125,14 @@ def send(message: Outgoing, scene: Scene) -> Decision:
         for one in told.addresses
     )
     if rule.escalate:
-        _escalate(rule, message.number, due, scene)
+        _escalate(message, due, scene)
     return Decision(rule=rule.id, reason=Reason.NOTIFIED, detail=detail, duties=duties, used_up=used_up)
 
 
-def _escalate(rule: Rule, number: int | None, due: datetime, scene: Scene) -> None:
+def _escalate(message: Outgoing, due: datetime, scene: Scene) -> None:
+    rule, number = message.rule, message.number
     place = scene.place if number is None else None
-    window = escalation.begin(rule.escalate, due, event=scene.place, number=number)
+    window = escalation.begin(rule.escalate, due, event=scene.place, number=number, counted=message.count)
     key = escalation_key(rule.id, place=place, number=number)
     scene.windows.put(key, replace(window, rule_set=scene.rules.hash))
 

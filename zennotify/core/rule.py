@@ -62,6 +62,13 @@ class Rule:
     #: The id that it had before: its windows are carried over.
     renamed_from: str = ""
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All names that the rule may tell, now or later, each once."""
+        elsewhere = self.hours.notify if self.hours is not None else ()
+        steps = (name for step in self.escalate for name in step.notify)
+        return tuple(dict.fromkeys((*self.notify, *elsewhere, *steps)))
+
     def listens_to(self, event_type: str) -> bool:
         """Return whether the rule listens to a type, given in lower case."""
         return any(fnmatchcase(event_type, pattern) for pattern in self.events)

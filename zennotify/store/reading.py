@@ -18,6 +18,7 @@ from zennotify.store.acknowledging import AcknowledgementReader
 from zennotify.store.asking import PAGE, begins, like, young
 from zennotify.store.delivering import pause_of
 from zennotify.store.engine import translated_errors
+from zennotify.store.gatherings import Gatherings
 from zennotify.store.number import delivery_id, numbers_of
 from zennotify.store.prepared import is_in
 from zennotify.store.prepared import numbers as listed_numbers
@@ -70,7 +71,7 @@ def _by(name: str, rows: Iterable[Any]) -> dict[str, list[Any]]:
     return grouped
 
 
-class Reader(Recalling, Walking, AcknowledgementReader):
+class Reader(Recalling, Walking, Gatherings, AcknowledgementReader):
     """Reads the store."""
 
     def events(

@@ -13,14 +13,16 @@ from sqlalchemy import (
     insert,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
 from zennotify.store.prepared import NONE, Prepared
-from zennotify.store.schema import gathered, windows
+from zennotify.store.schema import deliveries, gathered, windows
 
+_TOLD: Final = select(func.max(deliveries.c.gathered)).where(deliveries.c.gathered.is_not(None))
 _COLUMNS: Final = ", ".join(f"w.{name}" for name in windows.c.keys())  # noqa: SIM118 - columns, not a mapping
 
 
@@ -86,7 +88,10 @@ REANCHOR = Prepared(
     "now",
     "ahead",
 )
-LAST_NUMBER = Prepared(select(func.max(gathered.c.number)))
+#: A number is not given again while a message names it, though what was gathered under it may have been erased.
+LAST_NUMBER = Prepared(
+    select(func.max(union_all(select(func.max(gathered.c.number).label("last")), _TOLD).subquery().c.last))
+)
 GATHER = Prepared(insert(gathered), *gathered.c.keys())
 LAST_GATHERED = Prepared(
     select(func.max(gathered.c.event)).where(gathered.c.number == bindparam("of_number")), "of_number"
