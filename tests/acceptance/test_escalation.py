@@ -86,7 +86,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def ref(message: str) -> str:
-    return re.findall(r"Ref (\w{8})", message)[0]
+    return str(re.findall(r"Ref (\w{8})", message)[0])
 
 
 def ask(url: str, name: str | None = None, verb: str | None = None) -> tuple[int, str]:
