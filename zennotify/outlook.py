@@ -81,7 +81,10 @@ class Outlook:
             whom = "" if rule is None else f" {_listed(rule.notify)}"
             return f"tells{whom} when nothing more has come until {due}"
         if window.key.stage == Stage.ESCALATE:
-            return f"{_step(window.window, rule)} at {due} unless somebody takes it"
+            step = _step(window.window, rule)
+            return (
+                f"{step} at {due} unless somebody takes it" if step else "the escalation has no further step"
+            )
         return f"in the digest that goes out {due}{self._others(events)}"
 
     def _others(self, events: Sequence[GatheredView]) -> str:
@@ -136,7 +139,7 @@ def _step(window: Window, rule: Rule | None) -> str:
     if rule is None:
         return f"step {number} goes out"
     if number > len(rule.escalate):  # it had more when the message went out
-        return "the escalation ends"
+        return ""
     return f"step {number} of {len(rule.escalate)} goes to {_listed(rule.escalate[number - 1].notify)}"
 
 

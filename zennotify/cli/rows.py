@@ -12,6 +12,7 @@ import click
 from zennotify.cli.fate import Circumstances, local
 from zennotify.cli.project import fail, printable
 from zennotify.config import Config
+from zennotify.core.escalation import TAKEN
 from zennotify.core.window import Stage
 from zennotify.outlook import SHORT_ID
 from zennotify.store.views import DeliveryView, EventView, QuarantineView, WindowView
@@ -26,6 +27,16 @@ most_option = click.option(
     type=click.IntRange(1, 10_000),
     help="At most this many.",
 )
+
+
+class ListByDefault(click.Group):
+    """A family of commands that lists when no command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take `list` for the command where none is named."""
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
 
 
 def only(found: Sequence[Row], what: str, beginning: str) -> Row:
@@ -172,6 +183,8 @@ def delivery_line(around: Circumstances) -> Callable[[DeliveryView], str]:
 
 def _about(delivery: DeliveryView) -> str:
     """Say what a delivery is, where it is not the message about one event."""
+    if delivery.step == TAKEN:
+        return "who took it: "
     if delivery.step:
         return f"step {delivery.step}: "
     return "" if delivery.gathered is None else f"digest of {delivery.counted}: "
@@ -191,14 +204,14 @@ def _held(view: WindowView) -> str:
     count, event = view.window.count, "" if view.event is None else f"event {view.event[:SHORT_ID]}"
     if view.key.stage == Stage.ESCALATE:
         return f"step {count + 1}, {event}"
-    if view.key.stage in {Stage.DIGEST, Stage.LATE}:
-        return f"{count} event{'' if count == 1 else 's'}"
-    return event
+    if view.key.stage in {Stage.WAIT, Stage.ABSENT}:
+        return event
+    return f"{count} event{'' if count == 1 else 's'}"
 
 
 def _key_words(key: str) -> str:
     """Return the values that a window is for; nothing where it is for one event, or for all."""
-    if not key.startswith("[["):
+    if not key.startswith("["):
         return "" if key.startswith(("event ", "digest ")) else key
     return ", ".join(" ".join(parts) for parts in json.loads(key))
 

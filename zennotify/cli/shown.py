@@ -11,6 +11,7 @@ from zennotify.cli.fate import Circumstances, circumstances, local
 from zennotify.cli.inforce import InForce
 from zennotify.cli.project import Project, printable
 from zennotify.cli.rows import delivery_json, delivery_line, event_json, event_line, iso, window_json
+from zennotify.core.escalation import TAKEN
 from zennotify.core.window import Stage
 from zennotify.outlook import SHORT_ID, Outlook
 from zennotify.store import Reader
@@ -124,8 +125,9 @@ class Exhibit:
         yield f"  {_events(len(events))}:"
         for one in events[:_MOST_LISTED]:
             center = self._in_force.centers.get(one.center) or one.center or ""
-            told = f"{one.id[:SHORT_ID]}  {local(self._config, one.at)}  {printable(one.type):28}"
-            yield f"    {told}  {printable(str(center))}{', late' if one.is_late else ''}".rstrip()
+            told = f"    {one.id[:SHORT_ID]}  {local(self._config, one.at)}  {printable(one.type):28}"
+            more = filter(None, (printable(str(center)), "late" if one.is_late else ""))
+            yield "  ".join((told, *more)).rstrip()
         if len(events) > _MOST_LISTED:
             yield f"    and {len(events) - _MOST_LISTED} more"
         if delivery.counted > len(events):
@@ -134,7 +136,9 @@ class Exhibit:
     def _time_lines(self, delivery: DeliveryView) -> Iterator[str]:
         """Say what the stages of its rule made of a delivery."""
         wall = self._around.wall
-        if delivery.step:
+        if delivery.step == TAKEN:
+            yield "  tells those who were told who took it"
+        elif delivery.step:
             yield f"  step {delivery.step} of an escalation"
         if delivery.meant is not None:
             yield f"  meant for {wall.moment(delivery.meant)}"

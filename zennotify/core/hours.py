@@ -56,6 +56,11 @@ class OpeningHours:
         """The weekdays of which nothing is known, as `WEEKDAYS` names them."""
         return [name for name, ranges in zip(WEEKDAYS, self.week, strict=True) if ranges is None]
 
+    @property
+    def is_never_open(self) -> bool:
+        """Whether every day is closed."""
+        return not any(ranges is None or ranges for ranges in (*self.week, *self.dates.values()))
+
     def is_open(self, local: datetime) -> bool | None:
         """Say whether it is open at an aware moment in the centre's zone; None where that is not known."""
         zone, today = _zone(local), local.date()

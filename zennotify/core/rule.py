@@ -242,7 +242,8 @@ def _memories(rule: Rule, fires_for: Sequence[SuppressedBy]) -> Iterator[Memory]
         (Stage.ABSENT, rule.absent),
     ]
     for stage, one in stages:
-        if one is not None:
+        # Without `per` a rule's events are one to it; only what waits has to wait for itself, or it would be lost.
+        if one is not None and (one.per or not isinstance(one, Wait)):
             yield Memory(stage, rule.id, stage, one.per)
     for fires in fires_for:
         yield Memory(fires.stage, rule.id, fires.stage, fires.same)

@@ -103,6 +103,7 @@ class Decider:
         ops: Ops,
         past: Callable[[str], RuleSet | None] = lambda _hash: None,
         set_timer: Callable[[datetime | None], None] = lambda _due: None,
+        silences: Callable[[], Sequence[Silence]] = tuple,
     ) -> None:
         self._writer = writer
         self._metrics = metrics
@@ -118,7 +119,8 @@ class Decider:
         self._carried: RuleSet | None = None
         self._carrying: RuleSet | None = None
         self._next_timer: datetime | None = None
-        self._silences: tuple[Silence, ...] = ()
+        #: Returns the silences that may mute something.
+        self._silences = silences
         self._rules: RuleSet | None = None
         self._has_rules = asyncio.Event()
         self._waiting_room = WaitingRoom()
@@ -247,7 +249,7 @@ class Decider:
         return [_Answer(turn.batches, hastened, has_more or bool(left), fires)] * len(items)
 
     def _new_batch(self, rules: RuleSet) -> Batch:
-        return Batch(rules, self._reading.class_times, self._silences, self._clocks)
+        return Batch(rules, self._reading.class_times, self._silences(), self._clocks)
 
     def _rule_of(self, key: WindowKey, window: Window) -> tuple[Rule, RuleSet] | None:
         """Return the rule of a window and the set that it is in: one that was removed goes on as it was."""

@@ -56,7 +56,7 @@ class RuleCompiler:
         self._check_told(entry, clauses)
         when = self._when(entry.when)
         once = self._once(entry)
-        timed = TimeKeys(self._remarks, self._shared, self._asked, clauses)
+        timed = TimeKeys(self._remarks, self._shared, self._asked, clauses, enabled=entry.enabled)
         message = self._message(entry)
         rule = Rule(
             id=entry.id,

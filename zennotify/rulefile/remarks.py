@@ -60,13 +60,10 @@ class Remarks:
         found: list[Step] = []
         value: Any = self.raw
         for step in path:
-            if (isinstance(value, list) and isinstance(step, int)) or (
-                isinstance(value, dict) and step in value
-            ):
-                value = value[step]
-            else:
-                continue
-            found.append(step)
+            is_listed = isinstance(value, list) and isinstance(step, int)
+            if is_listed or (isinstance(value, dict) and step in value):
+                value = _below(value, step)
+                found.append(step)
         return tuple(found)
 
     def part(self, *path: Step) -> Place:
@@ -74,10 +71,14 @@ class Remarks:
         place = self.place(path[:-1])
         value: Any = self.raw
         for step in place:
-            value = value[step]
+            value = _below(value, step)
         places = (
             [index for index, text in enumerate(value) if isinstance(text, str) and text.strip() == path[-1]]
             if isinstance(value, list)
             else []
         )
         return (*place, *places[:1])
+
+
+def _below(value: Any, step: Step) -> Any:
+    return value[step]

@@ -82,12 +82,18 @@ def read_keys(
 class TimeKeys:
     """Compiles what one rule says of time."""
 
-    def __init__(self, remarks: Remarks, shared: Shared, asked: Asked, match: Sequence[Clause]) -> None:
-        """Take where to say what is wrong, what was asked of the rule's events so far, and the rule's clauses."""
+    def __init__(
+        self, remarks: Remarks, shared: Shared, asked: Asked, match: Sequence[Clause], *, enabled: bool
+    ) -> None:
+        """Take where to say what is wrong, what was asked of the rule's events so far, and the rule's clauses.
+
+        Of a rule that is switched off it is not said what it lacks elsewhere.
+        """
         self._remarks = remarks
         self._shared = shared
         self._asked = asked
         self._match = match
+        self._enabled = enabled
 
     def threshold(self, entry: ThresholdEntry | None) -> Threshold | None:
         """Compile `threshold`."""
@@ -182,7 +188,7 @@ class TimeKeys:
 
     def escalate(self, entries: Sequence[StepEntry]) -> tuple[Step, ...]:
         """Compile `escalate`."""
-        if entries and self._shared.lacks_public_url:
+        if entries and self._enabled and self._shared.lacks_public_url:
             sentence = (
                 "`escalate` needs `server.public_url` in the configuration: "
                 "without it there is no page where somebody can acknowledge"
@@ -244,27 +250,20 @@ class TimeKeys:
             if entry.hours is None:
                 self._report_unknown_hours(place)
             return entry
-        skipped = len(self._remarks.at)
-        hours = read_week(
-            self._remarks.document,
-            (*self._remarks.at, *place),
-            entry,
-            lambda where, sentence, *, key=False, warning=False: self._remarks.add(
-                where[skipped:], sentence, key=key, warning=warning
-            ),
-        )
-        if (
-            hours is not None
-            and not any(hours.week)
-            and not hours.unknown_days
-            and not any(hours.dates.values())
-        ):
-            self._remarks.add(place, "it is closed on all days", key=True)
+        skipped, were_good = len(self._remarks.at), not self._remarks.failed
+
+        def say(place: Place, sentence: str, *, key: bool = False, warning: bool = False) -> None:
+            # Of the whole file, not of the rule.
+            self._remarks.add(place[skipped:], sentence, key=key, warning=warning)
+
+        hours = read_week(self._remarks.document, (*self._remarks.at, *place), entry, say)
+        if hours is not None and were_good and not self._remarks.failed and hours.is_never_open:
+            say((*self._remarks.at, *place), "it is closed on all days", key=True)
         return During(text=", ".join(f"{days} {times}" for days, times in entry.items()), hours=hours)
 
     def _report_unknown_hours(self, place: Place) -> None:
         """Warn of the centres that the rule may meet and whose hours nobody knows."""
-        if self._shared.told is None:  # nothing is known of the centres
+        if self._shared.told is None or not self._enabled:  # nothing is known of the centres
             return
         met = [center for center in self._shared.centers if may_meet(self._match, center)]
         unknown = [center for center in met if center.hours is None]

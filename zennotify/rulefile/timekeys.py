@@ -14,7 +14,7 @@ from zennotify.core.during import OPENING_HOURS, During, Otherwise
 from zennotify.core.hours import HoursError, OpeningHours, read_minute, read_spans
 from zennotify.core.threshold import MOST_COUNTED
 from zennotify.rulefile.values import Channels, Entry, Events, Flag, Matches, Period, Texts, period
-from zennotify.spelling import did_you_mean, nearest
+from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import kind, parse_duration, parse_text, parse_texts
 
 MOST_STEPS: Final = 10
@@ -101,14 +101,12 @@ def _during(value: object) -> During | Mapping[str, Any]:
     if word == OPENING_HOURS:
         return During(text=OPENING_HOURS)
     if word in {"open", "closed"}:
-        holds = "always" if word == "open" else "never"
-        raise ValueError(f"`{text}` would hold {holds}; {_HOURS}")
-    if nearest(word, (OPENING_HOURS,)):
-        raise ValueError(f"{_HOURS}, not `{text[:60]}`{did_you_mean(word, (OPENING_HOURS,))}")
+        means = "always" if word == "open" else "never"
+        raise ValueError(f"`{text}` means {means}; {_HOURS}")
     try:
         ranges = read_spans(text, _HOURS)
     except HoursError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(f"{error}{did_you_mean(word, (OPENING_HOURS,))}") from None
     return During(text=text, hours=OpeningHours((ranges,) * 7))
 
 

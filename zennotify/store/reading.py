@@ -37,6 +37,7 @@ from zennotify.store.schema import (
     to_micros,
     undecided,
 )
+from zennotify.store.silencing import SilenceReading
 from zennotify.store.statements import FACTS
 from zennotify.store.views import (
     AttemptView,
@@ -71,7 +72,7 @@ def _by(name: str, rows: Iterable[Any]) -> dict[str, list[Any]]:
     return grouped
 
 
-class Reader(Recalling, Walking, Gatherings, AcknowledgementReader):
+class Reader(Recalling, SilenceReading, Walking, Gatherings, AcknowledgementReader):
     """Reads the store."""
 
     def events(

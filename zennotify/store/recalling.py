@@ -99,10 +99,7 @@ class Recalling(Asking):
 
     def _acknowledgements(self, about: ColumnElement[bool]) -> list[AcknowledgementView]:
         rows = self._all(select(acknowledgements).where(about).order_by(acknowledgements.c.at))
-        return [
-            AcknowledgementView(rule=row.rule, at=from_micros(row.at), by=row.by, gathered=row.gathered)
-            for row in rows
-        ]
+        return [AcknowledgementView(rule=row.rule, at=from_micros(row.at), by=row.by) for row in rows]
 
 
 def _place_of(event: str) -> ScalarSelect[int]:

@@ -40,13 +40,14 @@ from zennotify.store.schema import (
     windows,
 )
 from zennotify.store.signing import Signing
+from zennotify.store.silencing import Silencing
 
 #: Quarantine is bounded: the oldest go when either is passed.
 MOST_QUARANTINED = 1000
 MOST_QUARANTINED_BYTES = 64 * 2**20
 
 
-class Transaction(Delivering, Remembering, Acknowledging, Signing, Erasing):
+class Transaction(Delivering, Remembering, Acknowledging, Signing, Silencing, Erasing):
     """The statements, on one connection that is inside a transaction."""
 
     # --- events -------------------------------------------------------------------------------------------

@@ -129,5 +129,3 @@ class AcknowledgementView:
     rule: str
     at: datetime
     by: str
-    #: The events that it is about, where it is not about one.
-    gathered: int | None
