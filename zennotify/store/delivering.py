@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, case, delete, select, update
 
+from zennotify.core.escalation import TAKEN
 from zennotify.core.model import DeliveryState
 from zennotify.core.pause import Cause, Pause
 from zennotify.core.verdict import Standing, Verdict
@@ -209,6 +210,13 @@ class Delivering:
                 for number, item, made in zip(numbers, settled, verdicts, strict=True)
             ],
         )
+        again = [
+            number
+            for number, made in zip(numbers, verdicts, strict=True)
+            if made.state is DeliveryState.PENDING
+        ]
+        if again:
+            sql.CANCEL_TAKEN.many(self._connection, [(json.dumps(again),)])
         return {delivery_id(number) for number in fell}
 
     # --- fallbacks ----------------------------------------------------------------------------------------
@@ -409,7 +417,7 @@ def _standing(row: Any) -> Standing:
         due=from_micros(row.due),
         since=from_micros(row.since),
         is_unsure=bool(row.unsure),
-        may_fall_back=row.event is not None or row.gathered is not None,
+        may_fall_back=(row.event is not None or row.gathered is not None) and row.step != TAKEN,
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 
 from zennotify.core.model import Reason
 from zennotify.core.pause import Pause
+from zennotify.store.acknowledging import AcknowledgementReader
 from zennotify.store.asking import PAGE, begins, like, young
 from zennotify.store.delivering import pause_of
 from zennotify.store.engine import translated_errors
@@ -71,7 +72,7 @@ def _by(name: str, rows: Iterable[Any]) -> dict[str, list[Any]]:
     return grouped
 
 
-class Reader(Gatherings, Recalling, SilenceReading, Walking):
+class Reader(AcknowledgementReader, Gatherings, Recalling, SilenceReading, Walking):
     """Reads the store."""
 
     def events(
