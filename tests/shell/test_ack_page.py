@@ -209,7 +209,7 @@ async def test_a_wrong_link_gets_a_fixed_text(public: Public, verb: str, rest: s
 
 
 async def test_who_guesses_links_is_slowed_and_who_has_one_is_not(public: Public) -> None:
-    answers = [await public.ask(path=f"/ack/{number:024}") for number in range(Failures.BURST + 30)]
+    answers = [await public.ask(path=f"/ack/{number:a>29}") for number in range(Failures.BURST + 30)]
     assert {answer.status for answer in answers[: Failures.BURST]} == {404}
     assert answers[-1].status == 429
     assert (await public.ask()).status == 200
@@ -224,7 +224,7 @@ async def test_proxies_speak_for_who_guesses(tmp_path: Path) -> None:
     async with opened(tmp_path, trusted_proxies=["127.0.0.1"]) as public:
         one = {"X-Forwarded-For": "192.0.2.1"}
         answers = [
-            await public.ask(path=f"/ack/{number:024}", headers=one) for number in range(Failures.BURST + 30)
+            await public.ask(path=f"/ack/{number:a>29}", headers=one) for number in range(Failures.BURST + 30)
         ]
         assert answers[-1].status == 429
         other = await public.ask(path="/ack/x", headers={"X-Forwarded-For": "192.0.2.2"})

@@ -157,7 +157,7 @@ GOES = "The message goes out."
         (
             "escalate: [{after: 15m, notify: boss}, {after: 1h, notify: [desk, boss]}]",
             ["escalate", None, "until somebody takes it, it would tell boss after 15m, desk, boss after 1h"],
-            "1 Ann\n\nTake it: https://a.example/ack/example",
+            "1 Ann\n\nTake it: https://a.example/ack/example" + "x" * 22,
             GOES,
         ),
     ],

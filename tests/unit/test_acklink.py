@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,17 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import START
-from zennotify.acklink import KEY_BYTES, LIFETIME, make_token, read_token
+from zennotify.acklink import KEY_BYTES, LENGTH, LIFETIME, make_token, read_token
 from zennotify.errors import LinkError, LinkExpired
 
 KEY = bytes(range(KEY_BYTES))
 NUMBER = int(START.timestamp())
 TOKEN = make_token(KEY, NUMBER, START)
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def test_a_token_names_its_delivery_in_few_characters() -> None:
-    assert len(TOKEN) == 24
+    assert len(TOKEN) == LENGTH == 29
+    assert set(TOKEN) <= set(ALPHABET)
     assert read_token(KEY, TOKEN, START) == NUMBER
 
 
@@ -28,7 +28,7 @@ def test_a_token_names_its_delivery_in_few_characters() -> None:
 def test_every_number_comes_back_whenever_it_was_written(number: int, since: timedelta) -> None:
     now = datetime(1970, 1, 1, tzinfo=UTC) + since
     token = make_token(KEY, number, now)
-    assert len(token) <= 32
+    assert len(token) <= 34
     assert read_token(KEY, token, now + LIFETIME - timedelta(microseconds=1)) == number
     with pytest.raises(LinkExpired):
         read_token(KEY, token, now + LIFETIME + timedelta(hours=1))
@@ -46,7 +46,7 @@ def test_it_is_over_at_the_full_hour_after_a_week() -> None:
 @pytest.mark.parametrize("place", range(len(TOKEN)))
 def test_a_changed_character_is_noticed(place: int) -> None:
     for other in ALPHABET.replace(TOKEN[place], ""):
-        with pytest.raises(LinkError, match="signature"):
+        with pytest.raises(LinkError):
             read_token(KEY, TOKEN[:place] + other + TOKEN[place + 1 :], START)
 
 
@@ -56,13 +56,13 @@ def test_a_changed_character_is_noticed(place: int) -> None:
         "",
         "x",
         TOKEN[:-1],
-        TOKEN + "A",
+        TOKEN + "a",
         TOKEN + "=",
         f" {TOKEN}",
         f"{TOKEN}\n",
         TOKEN * 2,
-        "ä" * 24,
-        TOKEN.lower(),
+        "ä" * 29,
+        TOKEN.upper(),
     ],
 )
 def test_what_is_no_token_is_refused(token: str) -> None:
@@ -77,12 +77,11 @@ def test_another_key_makes_other_tokens() -> None:
 
 
 def test_a_token_is_written_in_one_way_only() -> None:
-    long = make_token(KEY, 2**40, START)
-    raw = urlsafe_b64decode(long + "=" * (-len(long) % 4))
-    others = [long[:-1] + last for last in ALPHABET if last != long[-1]]
-    same = [other for other in others if urlsafe_b64decode(other + "=" * (-len(other) % 4)) == raw]
-    assert same
-    assert urlsafe_b64encode(raw).rstrip(b"=").decode() == long
-    for other in same:
-        with pytest.raises(LinkError):
-            read_token(KEY, other, START)
+    """Its last character has a bit that says nothing."""
+    good = []
+    for last in ALPHABET:
+        try:
+            good.append(read_token(KEY, TOKEN[:-1] + last, START))
+        except LinkError:
+            continue
+    assert good == [NUMBER]

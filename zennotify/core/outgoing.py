@@ -119,7 +119,9 @@ def send(message: Outgoing, scene: Scene) -> Decision:
     )
     told = message.told or addresses(message.notify, scene.names, directory)
     decision = owe(rule, told, duty, detail, scene)
-    if rule.escalate and decision.duties:
+    # What one channel was too late with is told again: its events are escalated already.
+    is_told_again = message.number is not None and message.told is not None
+    if rule.escalate and decision.duties and not is_told_again:
         _escalate(message, due, None if reason else scene.now, scene)
     return decision
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
+from zennotify.acklink import LENGTH
 from zennotify.channel import SEGMENTS
 from zennotify.core.center import NOT_LISTED
 from zennotify.core.decide import conclude, examine
@@ -35,7 +36,7 @@ from zennotify.zenoti.names import MessageNames, Names
 #: What stands at the end of a message that belongs to no delivery.
 SHORT_ID: Final = "test"
 #: Stands for the way to where somebody says that they take care, and is as long.
-_EXAMPLE_LINK: Final = "/ack/example"
+_EXAMPLE_LINK: Final = f"/ack/{'example':x<{LENGTH}}"
 #: Of a form that no channel of the rule has: what a channel of it has where nothing else is said.
 _ROOMS: Final = {Form.SMS: Room(segments=SEGMENTS)}
 _ENDLESS: Final = Room(title=1_000_000, segments=10_000)
