@@ -56,7 +56,7 @@ def cancelled(number: int) -> Step:
 
 def class_of(number: int) -> tuple[Step, ...]:
     """So many guests, in the class that the sample of Class.Schedule.Cancelled cancels."""
-    guests = [f"guest-{one}" for one in range(1, number + 1)]
+    guests = [f"guest-{one:02}" for one in range(1, number + 1)]
     known: list[Step] = [
         (
             "Guest.Created",
@@ -451,7 +451,7 @@ CASES: Final = (
         (
             "The class **abc camp** on Tue, Mar 22, 2022 at 1:00 PM in Bellevue is cancelled.\n\n"
             "Tell those who have booked: **20** that zennotify knows of.\n\n"
-            + ", ".join(f"Guest{number} Lee" for number in range(1, 21))
+            + ", ".join(f"Guest{number:02} Lee" for number in range(1, 21))
             + "."
         ),
         "Class abc camp on Tue, Mar 22, 2022 at 1:00 PM is cancelled. Tell those who have booked (20 known).",
@@ -466,7 +466,7 @@ CASES: Final = (
         (
             "The class **abc camp** on Tue, Mar 22, 2022 at 1:00 PM in Bellevue is cancelled.\n\n"
             "Tell those who have booked: **60** that zennotify knows of.\n\n"
-            + ", ".join(f"Guest{number} Lee" for number in range(1, 41))
+            + ", ".join(f"Guest{number:02} Lee" for number in range(1, 41))
             + ", and 20 more."
         ),
         "Class abc camp on Tue, Mar 22, 2022 at 1:00 PM is cancelled. Tell those who have booked (60 known).",
@@ -481,7 +481,7 @@ CASES: Final = (
         (
             "The class **abc camp** on Tue, Mar 22, 2022 at 1:00 PM in Bellevue is cancelled.\n\n"
             "Tell those who have booked: **4** that zennotify knows of.\n\n"
-            "Guest1 Lee, Guest2 Lee, and 2 more."
+            "Guest01 Lee, Guest02 Lee, and 2 more."
         ),
         "Class abc camp on Tue, Mar 22, 2022 at 1:00 PM is cancelled. Tell those who have booked (4 known).",
     ),

@@ -100,7 +100,9 @@ def test_an_sms_is_short_and_names_no_treatment(case: Case) -> None:
 def test_a_mail_has_every_name_of_a_large_class() -> None:
     case = next(case for case in CASES if case.says == "sixty have booked")
     mail = written(case, Form.EMAIL).body
-    assert [f"Guest{number} Lee" for number in range(1, 61)] == re.findall(r"<li[^>]*>(Guest\d+ Lee)\s*</li>", mail)
+    assert [f"Guest{number:02} Lee" for number in range(1, 61)] == re.findall(
+        r"<li[^>]*>(Guest\d+ Lee)\s*</li>", mail
+    )
     assert "without a name" not in mail
     some = next(case for case in CASES if case.says == "some have no name")
     assert "And 2 without a name." in written(some, Form.EMAIL).body
