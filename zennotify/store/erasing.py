@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, update
 
 from zennotify.core.escalation import TAKEN
 from zennotify.core.model import DeliveryState
@@ -49,7 +50,12 @@ class Erasing:
         places = [place for place in found if place not in busy]
         erased = self._count_states(deliveries.c.event.in_(places))
         self._connection.execute(delete(undecided).where(undecided.c.event.in_(places)))
+        numbers = [row.number for row in self._connection.execute(self._numbers_of(places).distinct())]
+        self._erase_texts_of(deliveries.c.gathered.in_(numbers))
+        erased += self._erase_deliveries(self._addressed_by(places), deliveries.c.gathered.in_(numbers))
         self._delete_events(places)
+        self._forget_in_windows(places)
+        erased += self._erase_emptied(numbers)
         return erased + Counter(events=len(places), left=len(busy))
 
     def _count_states(self, *those: ColumnElement[bool]) -> Counter[str]:
@@ -65,12 +71,42 @@ class Erasing:
         sending = select(deliveries.c.event).where(
             deliveries.c.event.in_(places), deliveries.c.state == SENDING
         )
+        told = (
+            select(gathered.c.event)
+            .join(deliveries, deliveries.c.gathered == gathered.c.number)
+            .where(gathered.c.event.in_(places), deliveries.c.state == SENDING)
+        )
         return {
-            place for query in (waiting, sending) for place in self._connection.execute(query).scalars().all()
+            place
+            for query in (waiting, sending, told)
+            for place in self._connection.execute(query).scalars().all()
         }
 
+    def _numbers_of(self, places: Any) -> Select[tuple[int]]:
+        """Return the numbers under which events have been gathered."""
+        return select(gathered.c.number).where(gathered.c.event.in_(places))
+
+    def _forget_in_windows(self, places: Sequence[int]) -> None:
+        """End the timers of windows that are about events which are gone: the next event may get such a place.
+
+        A digest goes on with the others that it has gathered.
+        """
+        is_of_one = windows.c.event.in_(places) & windows.c.number.is_(None)
+        self._connection.execute(delete(windows).where(is_of_one, windows.c.due.is_not(None)))
+        self._connection.execute(update(windows).where(windows.c.event.in_(places)).values(event=None))
+
+    def _erase_emptied(self, numbers: Sequence[int]) -> Counter[str]:
+        """Delete what was to tell, or has told, of gathered events of which none is left; count it."""
+        left = select(gathered.c.number).where(gathered.c.number.in_(numbers))
+        kept = set(self._connection.execute(left).scalars())
+        over = [number for number in numbers if number not in kept]
+        erased = self._erase_deliveries(deliveries.c.gathered.in_(over))
+        self._connection.execute(delete(acknowledgements).where(acknowledgements.c.gathered.in_(over)))
+        self._connection.execute(delete(windows).where(windows.c.number.in_(over)))
+        return erased
+
     def _delete_events(self, places: Sequence[int]) -> None:
-        """Delete events with their decisions, deliveries and attempts, and take them out of windows."""
+        """Delete events with their decisions, deliveries and attempts, and take them out of what is gathered."""
         gone = select(deliveries.c.seq).where(deliveries.c.event.in_(places))
         self._connection.execute(delete(attempts).where(attempts.c.delivery.in_(gone)))
         self._connection.execute(delete(deliveries).where(deliveries.c.event.in_(places)))
@@ -85,31 +121,51 @@ class Erasing:
         A message that still waits is written anew when it is due.
         """
         places = select(events.c.seq).where(events.c.id.in_(ids))
-        written: list[ColumnElement[bool]] = [
-            deliveries.c.event.in_(places),
-            deliveries.c.message.is_not(None),
-            # It says who took it, and nothing of a guest; nobody could write it anew.
-            deliveries.c.step != TAKEN,
-        ]
-        left = 0
-        if not alone:
-            # Without a text, too: it is perhaps being written.
-            sending = select(func.count()).where(
-                deliveries.c.event.in_(places), deliveries.c.state == SENDING
-            )
-            left = self._connection.execute(sending).scalar_one()
-            written.append(deliveries.c.state != SENDING)
+        of_these = self._telling_of(places)
+        if alone:
+            return Counter(texts=self._erase_texts_of(of_these), left=0)
+        # Without a text, too: it is perhaps being written.
+        sending = select(func.count()).where(of_these, deliveries.c.state == SENDING)
+        left = self._connection.execute(sending).scalar_one()
+        return Counter(texts=self._erase_texts_of(of_these, deliveries.c.state != SENDING), left=left)
+
+    def _telling_of(self, places: Any) -> ColumnElement[bool]:
+        """Return the condition that a delivery tells of one of these events, alone or with others."""
+        return deliveries.c.event.in_(places) | deliveries.c.gathered.in_(self._numbers_of(places))
+
+    def _erase_texts_of(self, *those: ColumnElement[bool]) -> int:
+        """Delete the texts of deliveries, and what providers said of them; return how many."""
+        # The message that says who took it holds nothing of a guest; nobody could write it anew.
+        written = (*those, deliveries.c.message.is_not(None), deliveries.c.step != TAKEN)
         tried = select(deliveries.c.seq).where(*written)
         self._connection.execute(update(attempts).where(attempts.c.delivery.in_(tried)).values(detail=""))
         blank = update(deliveries).where(*written).values(title=None, message=None)
-        return Counter(texts=self._connection.execute(blank).rowcount, left=left)
+        return self._connection.execute(blank).rowcount
 
     def erase_addressed(self, ids: Sequence[str], *, alone: bool) -> Counter[str]:
         """Delete the deliveries of these events that hold a recipient's address, sent or not; count them."""
         places = select(events.c.seq).where(events.c.id.in_(ids))
-        those = [deliveries.c.event.in_(places), deliveries.c.recipient != ""]
+        those = [self._addressed_by(places)]
         if not alone:
             those.append(deliveries.c.state != SENDING)
+        return self._erase_deliveries(*those)
+
+    def _addressed_by(self, places: Any) -> ColumnElement[bool]:
+        """Return the condition that a delivery holds an address which one of these events has led to.
+
+        Of events that were gathered it is the last that says it.
+        """
+        last = (
+            select(gathered.c.number)
+            .where(gathered.c.number.in_(self._numbers_of(places)))
+            .group_by(gathered.c.number)
+            .having(func.max(gathered.c.event).in_(places))
+        )
+        is_theirs = deliveries.c.event.in_(places) | deliveries.c.gathered.in_(last)
+        return is_theirs & (deliveries.c.recipient != "")
+
+    def _erase_deliveries(self, *those: ColumnElement[bool]) -> Counter[str]:
+        """Delete deliveries with their attempts, sent or not; count them."""
         erased = self._count_states(*those)
         gone = select(deliveries.c.seq).where(*those)
         self._connection.execute(delete(attempts).where(attempts.c.delivery.in_(gone)))

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 
 from zennotify.core.window import WindowKey
 from zennotify.store.asking import PAGE, Asking, contains, young
 from zennotify.store.rows import KeptEvent
-from zennotify.store.schema import decisions, deliveries, events, facts, from_micros, windows
+from zennotify.store.schema import decisions, deliveries, events, facts, from_micros, gathered, windows
 
 _PAGE_OF_SMALL = 5_000
 
@@ -68,12 +68,17 @@ class Walking(Asking):
         return {(row.rule, row.reason): row.made for row in rows}
 
     def messages_with(self, text: str) -> list[tuple[str, str]]:
-        """Return the messages that contain a text, in whatever case: each with the id of its event."""
+        """Return the messages that contain a text, in whatever case: each with the id of its event, or of each one."""
         says = contains(deliveries.c.message, text) | contains(deliveries.c.title, text)
-        query = select(events.c.id, deliveries.c.title, deliveries.c.message).join_from(
-            deliveries, events, events.c.seq == deliveries.c.event
+        columns = (events.c.id, deliveries.c.title, deliveries.c.message)
+        of_one = select(*columns).join_from(deliveries, events, events.c.seq == deliveries.c.event)
+        of_several = (
+            select(*columns)
+            .join_from(deliveries, gathered, gathered.c.number == deliveries.c.gathered)
+            .join(events, events.c.seq == gathered.c.event)
         )
-        return [(row.id, f"{row.title}\n{row.message}") for row in self._all(query.where(says))]
+        rows = [row for query in (of_one, of_several) for row in self._all(query.where(says))]
+        return [(row.id, f"{row.title}\n{row.message}") for row in rows]
 
     def count_waiting(self, ids: Collection[str], *, addressed: bool = False) -> int:
         """Return how many deliveries of these events are not over; `addressed`: of those with a recipient."""
@@ -92,8 +97,12 @@ class Walking(Asking):
         found: set[str] = set()
         for start in range(0, len(listed), PAGE):
             of_these = select(events.c.seq).where(events.c.id.in_(listed[start : start + PAGE]))
-            query = select(deliveries.c.recipient).where(
-                deliveries.c.event.in_(of_these), deliveries.c.recipient != ""
-            )
+            query = select(deliveries.c.recipient).where(_tells_of(of_these), deliveries.c.recipient != "")
             found.update(row.recipient for row in self._all(query.distinct()))
         return found
+
+
+def _tells_of(places: Select[tuple[int]]) -> ColumnElement[bool]:
+    """Return the condition that a delivery tells of one of these events, alone or with others."""
+    numbers = select(gathered.c.number).where(gathered.c.event.in_(places))
+    return deliveries.c.event.in_(places) | deliveries.c.gathered.in_(numbers)

@@ -10,16 +10,17 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
+    literal_column,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
 from zennotify.store.prepared import NONE, Prepared
-from zennotify.store.schema import gathered, windows
+from zennotify.store.schema import acknowledgements, deliveries, gathered, windows
 
 _COLUMNS: Final = ", ".join(f"w.{name}" for name in windows.c.keys())  # noqa: SIM118 - columns, not a mapping
 
@@ -86,8 +87,22 @@ REANCHOR = Prepared(
     "now",
     "ahead",
 )
-LAST_NUMBER = Prepared(select(func.max(gathered.c.number)))
-GATHER = Prepared(insert(gathered), *gathered.c.keys())
+#: Not that of the last events alone: they may have been erased, while the message that told of them is still there.
+LAST_NUMBER = Prepared(
+    select(func.max(literal_column("number")).label("last")).select_from(
+        union_all(
+            select(func.max(gathered.c.number).label("number")),
+            select(func.max(deliveries.c.gathered)).where(deliveries.c.gathered.is_not(None)),
+            select(func.max(acknowledgements.c.gathered)),
+        ).subquery()
+    )
+)
+#: One that is there already is enough: a message that was too late may be asked for by hand, and be too late again.
+GATHER = Prepared(
+    sqlite.insert(gathered).on_conflict_do_nothing(),
+    *gathered.c.keys(),
+    for_engine={"postgresql": postgresql.insert(gathered).on_conflict_do_nothing()},
+)
 LAST_GATHERED = Prepared(
     select(func.max(gathered.c.event)).where(gathered.c.number == bindparam("of_number")), "of_number"
 )
