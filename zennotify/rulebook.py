@@ -299,7 +299,7 @@ class Rulebook:
                 return late
             prefix = late
             names |= _said(rule, claimed)
-            if rule.escalate or template.uses_ack_url:
+            if not claimed.recipient and (rule.escalate or template.uses_ack_url):  # a guest takes nothing
                 names["ack_url"] = self._ack_url(claimed.id)
             subject.prepare(template.wants)
             if self._enquiry is not None:
@@ -383,7 +383,7 @@ def _said(rule: Rule, claimed: Claimed) -> dict[str, Any]:
     """Return what the rule says of itself and of this message."""
     said: dict[str, Any] = {
         "rule": {"id": rule.id, "description": rule.description},
-        "asks_to_take": bool(rule.escalate),
+        "asks_to_take": bool(rule.escalate) and not claimed.recipient,
     }
     if rule.absent is not None:  # it is about what has not come
         said |= {"count": 0, "events": []}

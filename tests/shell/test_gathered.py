@@ -177,6 +177,15 @@ async def test_a_block_of_its_own_that_says_nothing_of_it_gets_the_line(books: B
     assert book.body(one, Form.SMS) == f"Nobody has taken this for 15 minutes.\n\nG1\nTake it: {ACK}"
 
 
+@pytest.mark.parametrize(
+    ("text", "told"), [("{{ guest.name }} complains.", "G1 complains."), ("Here: {{ ack_url }}.", "Here: .")]
+)
+async def test_a_guest_is_told_and_takes_nothing(books: Books, text: str, told: str) -> None:
+    book = await opened(books, STEPS, text)
+    book.keep(new(1))
+    assert book.body(claimed(book.kept(1), recipient="ann@example.com")) == told
+
+
 async def test_the_way_to_take_it_is_never_cut_off(books: Books) -> None:
     book = await opened(books, STEPS, "word " * 300)
     book.keep(new(1))
