@@ -1,7 +1,7 @@
 """The stage `absent`: a message because something has not come.
 
 Its window: `until` is the time of the last event that came, `event` is that event, `due` is when it
-has been missing for long enough; None once that has been told.
+has been missing for long enough; None once that has been told, until an event comes that ends the absence.
 """
 
 from __future__ import annotations
@@ -31,12 +31,16 @@ class Absent:
 
 def hear(window: Window | None, at: datetime, now: datetime, due: datetime | None, place: int) -> Window:
     """Return the window after an event of the time `at`; `due` is when it will have been missing for long enough."""
-    if window is not None and at < window.until:
+    if window is not None and at < window.until <= now:  # a later time is one of a clock that was ahead
         return window
     forgotten = max(at, now) + FORGOTTEN_AFTER
     if due is not None and due > forgotten:
         due = None
-    return Window(until=at, opened=now, due=due, event=place, lasts=forgotten)
+    if due is not None and due <= now and window is not None and window.due is None:
+        due = None  # it is so old that what has been told still holds: many late events are not many alarms
+    # Its own time does not depend on our clock; an event without one happened when it came.
+    opened = now if at == now else None
+    return Window(until=at, opened=opened, due=due, event=place, lasts=forgotten)
 
 
 def told(window: Window) -> Window:

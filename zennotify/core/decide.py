@@ -240,9 +240,9 @@ def _wait(
         return None
     window = begin_wait(
         scene.at,
-        scene.now,
         due,
         scene.place,
+        opened=scene.now if wait.after is None else None,
         count=message.count,
         is_elsewhere=message.notify != rule.notify,
         is_late=message.is_late,

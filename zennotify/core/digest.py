@@ -53,9 +53,9 @@ def is_open(window: Window | None) -> bool:
     return window is not None and window.due is not None
 
 
-def begin_digest(before: Window | None, now: datetime, due: datetime) -> Window:
+def begin_digest(before: Window | None, due: datetime, opened: datetime | None) -> Window:
     """Return the window of a digest that begins after the one before it, if there was one."""
-    return Window(until=before.until if before else _NEVER, opened=now, due=due)
+    return Window(until=before.until if before else _NEVER, opened=opened, due=due)
 
 
 def is_late(window: Window, at: datetime) -> bool:

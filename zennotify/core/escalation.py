@@ -23,9 +23,16 @@ class Step(NamedTuple):
     notify: tuple[str, ...]
 
 
-def begin(steps: Sequence[Step], sent: datetime, *, event: int | None, number: int | None) -> Window:
-    """Return the window of a message that goes out at `sent`."""
-    return Window(until=sent, opened=sent, due=sent + steps[0].after, event=event, number=number)
+def begin(
+    steps: Sequence[Step],
+    sent: datetime,
+    *,
+    opened: datetime | None,
+    event: int | None,
+    number: int | None,
+) -> Window:
+    """Return the window of a message that goes out at `sent`; `opened` where that counts from now."""
+    return Window(until=sent, opened=opened, due=sent + steps[0].after, event=event, number=number)
 
 
 def climb(steps: Sequence[Step], window: Window) -> Window | None:

@@ -69,8 +69,9 @@ def _digest(message: Outgoing, digest: Digest, key: WindowKey, scene: Scene) -> 
         window = before
     else:
         directory = scene.rules.directory
+        opened = scene.now if digest.at is None else None
         due = digest.ends(directory.local(scene.names if digest.is_of_center else None, scene.now))
-        window = replace(digests.begin_digest(before, scene.now, due), rule_set=scene.rules.hash)
+        window = replace(digests.begin_digest(before, due, opened), rule_set=scene.rules.hash)
         if digest.immediate and not message.is_late:
             scene.windows.put(key, window)
             return send(message, scene)
@@ -124,13 +125,13 @@ def send(message: Outgoing, scene: Scene) -> Decision:
         for one in told.addresses
     )
     if rule.escalate:
-        _escalate(rule, message.number, due, scene)
+        _escalate(rule, message.number, due, None if reason else scene.now, scene)
     return Decision(rule=rule.id, reason=Reason.NOTIFIED, detail=detail, duties=duties, used_up=used_up)
 
 
-def _escalate(rule: Rule, number: int | None, due: datetime, scene: Scene) -> None:
+def _escalate(rule: Rule, number: int | None, due: datetime, opened: datetime | None, scene: Scene) -> None:
     place = scene.place if number is None else None
-    window = escalation.begin(rule.escalate, due, event=scene.place, number=number)
+    window = escalation.begin(rule.escalate, due, opened=opened, event=scene.place, number=number)
     key = escalation_key(rule.id, place=place, number=number)
     scene.windows.put(key, replace(window, rule_set=scene.rules.hash))
 

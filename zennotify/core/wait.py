@@ -62,11 +62,18 @@ class Wait:
 
 
 def begin_wait(
-    at: datetime, now: datetime, due: datetime, place: int, *, count: int, is_elsewhere: bool, is_late: bool
+    at: datetime,
+    due: datetime,
+    place: int,
+    *,
+    opened: datetime | None,
+    count: int,
+    is_elsewhere: bool,
+    is_late: bool,
 ) -> Window:
-    """Return the window of an event of the time `at` that waits until `due`."""
+    """Return the window of an event of the time `at` that waits until `due`; `opened` where that counts from now."""
     held = _ELSEWHERE * is_elsewhere + _LATE * is_late
-    return Window(until=due, opened=now, due=due, event=place, times=(at,), count=count, held=held)
+    return Window(until=due, opened=opened, due=due, event=place, times=(at,), count=count, held=held)
 
 
 def goes_elsewhere(window: Window) -> bool:

@@ -59,7 +59,8 @@ class Window:
     held: int = 0
     #: What the stage counts.
     count: int = 0
-    #: When it was opened, by the clock of that moment.
+    #: When it was opened, by the clock of that moment, where its timer counts from then; None where its moment is
+    #: fixed, e.g. by the clock on the wall.
     opened: datetime | None = None
     #: When its timer fires; None: it has none.
     due: datetime | None = None
