@@ -18,9 +18,9 @@ from zennotify.ops import Ops
 from zennotify.outbox import Outbox, Way
 from zennotify.store import Store
 from zennotify.store.number import delivery_id
-from zennotify.store.reading import DeliveryView
 from zennotify.store.rows import Begun, Claimed, NewDelivery, NewEvent
 from zennotify.store.transaction import Transaction
+from zennotify.store.views import DeliveryView
 
 RETRY = tuple(timedelta(seconds=seconds) for seconds in (0, 5, 30, 300, 1800, 7200, 18000, 36000))
 SENT = Result(outcome=Outcome.SENT)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 
@@ -202,7 +202,7 @@ class _Reading:
             time_zone=entry.time_zone,
             country=entry.country,
             currency=entry.currency,
-            hours=self._hours((*place, "hours"), entry.hours),
+            hours=read_week(self._document, (*place, "hours"), entry.hours, self._add),
             roles=self._roles((*place, "channels"), entry.channels),
         )
 
@@ -226,7 +226,7 @@ class _Reading:
                 hint = did_you_mean(str(path[-1]), known) or f"; known are: {' '.join(known)}"
                 self._add(path, f"unknown key{hint}", key=True)
             else:
-                self._add(path, self._nothing(path) or str(detail["ctx"]["error"]))
+                self._add(path, _nothing_at(self._document, path) or str(detail["ctx"]["error"]))
         return form.model_validate({key: value for key, value in raw.items() if key not in wrong})
 
     def _check_id(self, written: str) -> None:
@@ -241,51 +241,6 @@ class _Reading:
             sentence = f"this centre is given twice: already on line {line}; ids compare without case"
             self._add(place, sentence, key=True)
 
-    def _hours(self, place: _Path, raw: Mapping[str, Any]) -> OpeningHours | None:
-        week: list[Ranges | None] = [None] * 7
-        dates: dict[date, Ranges] = {}
-        #: By which key each day was given.
-        given: dict[int | date, str] = {}
-        broken = False
-        for key, value in raw.items():
-            path = (*place, key)
-            try:
-                days = read_days(key)
-            except HoursError as error:
-                self._add(path, str(error), key=True)
-                broken = True
-                continue
-            ranges = self._ranges(path, value)
-            for day in (days,) if isinstance(days, date) else days:
-                if given.setdefault(day, key) != key:
-                    self._add(path, self._twice(place, day, given[day]), key=True)
-                if isinstance(day, date):
-                    dates[day] = ranges
-                else:
-                    week[day] = ranges
-        hours = OpeningHours(tuple(week), dates)
-        if raw and hours.unknown_days and not broken:
-            days_left_out = " ".join(hours.unknown_days)
-            sentence = f"no hours are given for {days_left_out}: they are unknown, and count as open"
-            self._add(place, sentence, key=True, warning=True)
-        return hours if raw else None
-
-    def _twice(self, place: _Path, day: int | date, other: str) -> str:
-        name = day.isoformat() if isinstance(day, date) else WEEKDAYS[day]
-        line = self._document.where((*place, other), key=True)[0]
-        return f"{name} is given twice: already by `{other[:60]}` on line {line}"
-
-    def _ranges(self, path: _Path, value: Any) -> Ranges:
-        if not isinstance(value, str):
-            sentence = f"hours are written 09:00-20:00, `open` or `closed`, not {kind(value)}"
-            self._add(path, self._nothing(path) or sentence)
-            return ()
-        try:
-            return read_ranges(value)
-        except HoursError as error:
-            self._add(path, str(error))
-            return ()
-
     def _roles(self, place: _Path, raw: Mapping[str, Any]) -> Roles:
         roles: dict[str, tuple[str, ...]] = {}
         for role, value in raw.items():
@@ -298,7 +253,7 @@ class _Reading:
             try:
                 roles[role] = parse_texts(value)
             except ValueError as error:
-                self._add(path, self._nothing(path) or str(error))
+                self._add(path, _nothing_at(self._document, path) or str(error))
                 continue
             for index, channel in enumerate(value if isinstance(value, list) else [value]):
                 self._check_channel((*path, index) if isinstance(value, list) else path, channel.strip())
@@ -313,17 +268,74 @@ class _Reading:
             hint = did_you_mean(channel, self._channels)
             self._add(path, f"there is no channel `{channel[:60]}`{hint}")
 
-    def _nothing(self, path: _Path) -> str:
-        """Return a sentence when nothing at all stands at a place, else nothing."""
-        if not self._document.is_blank(path):
-            return ""
-        comment = self._document.comment_after(path)
-        return "there is no value" + (
-            ": `#` starts a comment; put the text in quotes" if comment else "; write one, or delete the line"
-        )
-
     def _add(self, place: _Path, sentence: str, *, key: bool = False, warning: bool = False) -> None:
         self.problems.append(_problem(self._document, place, sentence, key=key, warning=warning))
+
+
+class Say(Protocol):
+    """Takes what is said of a place."""
+
+    def __call__(self, place: _Path, sentence: str, *, key: bool = False, warning: bool = False) -> None:
+        """Say it, of the value there or of its key."""
+
+
+def read_week(document: Document, place: _Path, raw: Mapping[str, Any], say: Say) -> OpeningHours | None:
+    """Read `{mon-fri: "09:00-20:00", sun: closed}`, which stands at a place; None where nothing does."""
+    week: list[Ranges | None] = [None] * 7
+    dates: dict[date, Ranges] = {}
+    #: By which key each day was given.
+    given: dict[int | date, str] = {}
+    broken = False
+    for key, value in raw.items():
+        path = (*place, key)
+        try:
+            days = read_days(key)
+        except HoursError as error:
+            say(path, str(error), key=True)
+            broken = True
+            continue
+        ranges = _ranges(document, path, value, say)
+        for day in (days,) if isinstance(days, date) else days:
+            if given.setdefault(day, key) != key:
+                say(path, _twice(document, place, day, given[day]), key=True)
+            if isinstance(day, date):
+                dates[day] = ranges
+            else:
+                week[day] = ranges
+    hours = OpeningHours(tuple(week), dates)
+    if raw and hours.unknown_days and not broken:
+        days_left_out = " ".join(hours.unknown_days)
+        sentence = f"no hours are given for {days_left_out}: they are unknown, and count as open"
+        say(place, sentence, key=True, warning=True)
+    return hours if raw else None
+
+
+def _twice(document: Document, place: _Path, day: int | date, other: str) -> str:
+    name = day.isoformat() if isinstance(day, date) else WEEKDAYS[day]
+    line = document.where((*place, other), key=True)[0]
+    return f"{name} is given twice: already by `{other[:60]}` on line {line}"
+
+
+def _ranges(document: Document, path: _Path, value: Any, say: Say) -> Ranges:
+    if not isinstance(value, str):
+        sentence = f"hours are written 09:00-20:00, `open` or `closed`, not {kind(value)}"
+        say(path, _nothing_at(document, path) or sentence)
+        return ()
+    try:
+        return read_ranges(value)
+    except HoursError as error:
+        say(path, str(error))
+        return ()
+
+
+def _nothing_at(document: Document, path: _Path) -> str:
+    """Return a sentence when nothing at all stands at a place, else nothing."""
+    if not document.is_blank(path):
+        return ""
+    comment = document.comment_after(path)
+    return "there is no value" + (
+        ": `#` starts a comment; put the text in quotes" if comment else "; write one, or delete the line"
+    )
 
 
 def _problem(

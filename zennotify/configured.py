@@ -40,6 +40,7 @@ def surroundings(config: Config, forms: Mapping[str, Form]) -> Surroundings:
         time_zone=config.time_zone,
         locale=config.locale,
         reading=reading(config),
+        public_url=config.server.public_url,
         guests=_guest_channels(config, forms),
     )
 

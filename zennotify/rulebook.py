@@ -30,6 +30,7 @@ from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.recent import RecentFacts
 from zennotify.rulefile import CompiledRules, Sources, compile_rules, read_sources
+from zennotify.spelling import did_you_mean
 from zennotify.store import Reader, Writer
 from zennotify.store.rows import Claimed, Withheld
 from zennotify.store.transaction import Transaction
@@ -64,6 +65,8 @@ class Surroundings:
     time_zone: str
     locale: str
     reading: Reading
+    #: Where messages can be acknowledged; None: nowhere.
+    public_url: str | None = None
     #: The channels whose recipient comes from the event.
     guests: Mapping[str, GuestChannel] = field(default_factory=dict)
 
@@ -81,6 +84,7 @@ class Surroundings:
             event_types=EVENT_TYPES,
             guests=self.guests,
             aliases=self.reading.aliases,
+            public_url=self.public_url,
             examined=not kept,
         )
 
@@ -176,7 +180,23 @@ class Rulebook:
         self._metrics.reload_success.set(1)
         self._metrics.rules.set(len(compiled.rules.rules))
         logger.info("rules=%d set=%s in force", len(compiled.rules.rules), sources.hash[:SHORT_ID])
-        return compiled.warnings
+        return *compiled.warnings, *await asyncio.to_thread(self._left_behind, compiled.rules)
+
+    def _left_behind(self, rules: RuleSet) -> list[Problem]:
+        """Say which rules are gone, though what they remember has still to be told."""
+        return [
+            Problem(
+                str(self._surroundings.rules),
+                0,
+                0,
+                f"there is no rule `{rule}` any more, but {count} of its windows wait{'s' * (count == 1)}: what they "
+                f"lead to is told by the rule as it was; where it has a new id, write `renamed_from: {rule}` there"
+                f"{did_you_mean(rule, rules.by_id)}",
+                warning=True,
+            )
+            for rule, count in sorted(self._reader.count_timers().items())
+            if rule not in rules.by_id and rule not in rules.renamed
+        ]
 
     def _refuse(self, error: ConfigError) -> None:
         self._metrics.reload_success.set(0)
@@ -194,7 +214,7 @@ class Rulebook:
             return
         rules_hash, sources = kept
         try:
-            self._compiled = self._surroundings.compile(_sources(sources), kept=True)
+            self._compiled = self._surroundings.compile(kept_sources(sources), kept=True)
         except ConfigError as error:
             logger.error("the last good rules cannot be used either: %s", error.problems[0])  # noqa: TRY400 - no trace wanted
             return
@@ -261,7 +281,7 @@ class Rulebook:
         sources = self._reader.rule_set(rules_hash)
         if sources is None:
             raise LookupError(rules_hash)
-        return self._surroundings.compile(_sources(sources), past=True)
+        return self._surroundings.compile(kept_sources(sources), past=True)
 
 
 def _kept(sources: Sources) -> str:
@@ -269,7 +289,8 @@ def _kept(sources: Sources) -> str:
     return json.dumps(texts)
 
 
-def _sources(kept: str) -> Sources:
+def kept_sources(kept: str) -> Sources:
+    """Return the sources of a rule set as the store has them."""
     texts = json.loads(kept)
     # A set that was kept before there were centres has none.
     return Sources(rules=texts["rules"], templates=texts["templates"], centers=texts.get("centers"))

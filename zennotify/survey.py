@@ -31,6 +31,16 @@ _MOST_TYPES: Final = 1_000
 _MOST_NEW_FIELDS: Final = 500
 _MOST_CENTERS: Final = 10_000
 _NOTHING: Final[Collection[Any]] = (None, "", [])
+#: What a key of a rule does with an event that does not say for whom.
+_WITHOUT_KEY: Final = {
+    "threshold": "counts none of them",
+    "suppressed_by": "suppresses none of them",
+    "once": "limits none of them",
+    "digest": "tells all of them together",
+    "absent": "misses none of them",
+}
+#: Of these decisions messages come; one whose digest was in vain has another reason by then.
+_SENT: Final = (Reason.NOTIFIED.value, Reason.DIGESTED.value)
 
 
 class Kind(StrEnum):
@@ -216,7 +226,7 @@ class Survey:
                 of=self.events,
                 says=f"none of the events that it listens to ({wanted}) {ever}{near}",
             )
-        elif not decisions.get((rule.id, Reason.NOTIFIED.value)):
+        elif rule.absent is None and not any(decisions.get((rule.id, reason)) for reason in _SENT):
             never = "it sent nothing in the time looked at" if self._is_part else "it never sent anything"
             yield Finding(
                 kind=Kind.NEVER_FIRED,
@@ -265,8 +275,7 @@ def _of_use(rule: Rule, kind: _Type, use: UsedField, heard: Sequence[_Type]) -> 
         says = f"{named} was {'not in' if kind.count == 1 else 'in none of'} {_these(kind)}{near}"
     else:
         says = f"{named} is null, empty or missing in {_share(missing, kind)}"
-        if "once" in use.keys:
-            says += ": `once` limits none of them"
+        says += "".join(f": `{key}` {_WITHOUT_KEY[key]}" for key in use.keys if key in _WITHOUT_KEY)
         for channel in use.recipients:
             says += f": what would go to {channel} has no recipient"
     yield Finding(

@@ -564,3 +564,35 @@ def test_of_a_fallback_that_cannot_be_read_nothing_is_concluded(tmp_path: Path) 
     assert [one for one in said(tmp_path, text) if LONELY in one] == []
     text = 'ops: b\nchannels:\n  b: {url: "json://127.0.0.1/b", fallback: {chanel: c}}\n'
     assert [one for one in said(tmp_path, text) if LONELY in one] == []
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("https://alerts.example.com", "https://alerts.example.com"),
+        ("https://alerts.example.com:8443/zennotify/", "https://alerts.example.com:8443/zennotify"),
+        ("http://10.0.0.5", "http://10.0.0.5"),
+    ],
+)
+def test_the_public_url_may_have_a_port_and_a_path(tmp_path: Path, url: str, taken: str) -> None:
+    file = load(tmp_path, f'server: {{public_url: "{url}"}}\n')
+    assert (file.config.server.public_url, file.warnings) == (taken, ())
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("alerts.example.com", ", which begins with https:// or http://"),
+        ("ftp://alerts.example.com", ", which begins with https:// or http://"),
+        ("https://alerts.example.com/?x=1", " without `?` and `#`"),
+        ("https://alerts.example.com/#top", " without `?` and `#`"),
+        ("https://", ""),
+        ("https://me:secret@alerts.example.com", ""),
+        ("https://alerts.example.com:70000", ""),
+    ],
+)
+def test_a_public_url_that_is_none_gets_a_sentence(tmp_path: Path, url: str, why: str) -> None:
+    assert said(tmp_path, f'server: {{public_url: "{url}"}}\n') == [
+        "config.yaml:1:22: server.public_url: this is not the URL of a web site"
+        f"{why}, e.g. https://alerts.example.com"
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from tests.fakes import START, make_event
 from zennotify.core.center import Center, Centers
 from zennotify.core.model import CenterTime, Form, UtcTime, Zone
-from zennotify.message import Templates
+from zennotify.core.path import parse_path
+from zennotify.message import Templates, center_clock, moment_at
 from zennotify.zenoti import facts
 from zennotify.zenoti.catalog import give_meaning
 from zennotify.zenoti.memory import Memory
@@ -136,3 +138,75 @@ def test_a_listed_centre_learns_no_offset() -> None:
     }
     memory = Memory(lambda _: {}, Zone.CENTER, CENTERS)
     assert "offset" not in memory.things_of(make_event("AppointmentGroup.Created", data))
+
+
+# --- for rules that know time -------------------------------------------------------------------------------
+
+
+def clock_of(center: str, known: Mapping[str, str] | None = None) -> Names:
+    """The names of an event at a centre."""
+    kept = known or {}
+    memory = Memory(lambda keys: {key: kept[key] for key in keys if key in kept}, Zone.CENTER, CENTERS)
+    return Names(make_event("Class.Schedule.Created", {"center_id": center}), memory.recall, centers=CENTERS)
+
+
+@pytest.mark.parametrize(
+    ("center", "utc", "local"),
+    [
+        ("seattle", "2026-03-08T09:59:00Z", "2026-03-08T01:59:00-08:00"),
+        ("seattle", "2026-03-08T10:00:00Z", "2026-03-08T03:00:00-07:00"),
+        ("london", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00+01:00"),
+        ("london", "2026-10-25T01:30:00Z", "2026-10-25T01:30:00+00:00"),
+        ("pune", "2026-10-25T01:30:00Z", "2026-10-25T07:00:00+05:30"),
+        ("nobody knows", "2026-07-01T12:00:00Z", "2026-07-01T05:00:00-07:00"),
+        (None, "2026-07-01T12:00:00Z", "2026-07-01T05:00:00-07:00"),
+        ("seattle", "9999-12-31T23:59:59Z", "9999-12-31T15:59:59-08:00"),
+        ("pune", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59+00:00"),
+    ],
+)
+def test_a_rule_sees_a_moment_by_the_clock_that_messages_show(
+    center: str | None, utc: str, local: str
+) -> None:
+    show = center_clock("America/Los_Angeles")
+    names = None if center is None else clock_of(center)
+    assert show(names, datetime.fromisoformat(utc)).isoformat() == local
+
+
+def test_a_rule_goes_by_what_bookings_taught_of_a_centres_clock() -> None:
+    show = center_clock("America/Los_Angeles")
+    moment = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    names = clock_of("perth", learned("perth", moment, 480))
+    assert show(names, moment).isoformat() == "2026-07-01T20:00:00+08:00"
+    later = moment + timedelta(days=8)
+    assert show(names, later).isoformat() == "2026-07-09T05:00:00-07:00"
+
+
+def learned(center: str, moment: datetime, minutes: int) -> dict[str, str]:
+    """The fact that a booking of this day taught of a centre's clock."""
+    day = moment.toordinal()
+    lessons = [[int(moment.timestamp() * 1_000_000), "e1", {str(day): minutes}]]
+    return {f"offset {center} {day // 7}": json.dumps(lessons)}
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        (UtcTime("2026-07-01T16:00:00"), "2026-07-01T17:00:00+01:00"),
+        (CenterTime("2026-07-01T16:00:00"), "2026-07-01T16:00:00+01:00"),
+        (CenterTime("2026-07-01T16:00:00Z"), "2026-07-01T17:00:00+01:00"),
+        ("2026-07-01T16:00:00-07:00", "2026-07-02T00:00:00+01:00"),
+        (datetime(2026, 12, 1, 16, tzinfo=UTC), "2026-12-01T16:00:00+00:00"),
+        ("2026-07-01T16:00:00", None),
+        (UtcTime("0001-01-01T00:00:00"), None),
+        (UtcTime("soon"), None),
+        (datetime(2026, 7, 1, 16), None),  # noqa: DTZ001 - a moment without a zone
+        (20260701, None),
+        (None, None),
+    ],
+)
+def test_a_moment_is_read_where_its_zone_is_known(value: object, moment: str | None) -> None:
+    names = clock_of("london")
+    names["data"] = {"when": value}
+    read = moment_at(parse_path("data.when"), "America/Los_Angeles")(names)
+    assert (None if read is None else read.isoformat()) == moment
+    assert moment_at(parse_path("data.then"), "America/Los_Angeles")(names) is None

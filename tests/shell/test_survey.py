@@ -138,6 +138,18 @@ def test_a_rule_that_never_fired_is_said_with_what_became_of_it() -> None:
     )
     [finding] = said(rule, no_shows({}), {("r", "error"): 2, ("r", "held_back"): 1})
     assert finding.says.endswith("listens to: 2 error, 1 held_back")
+    [finding] = said(
+        f"{rule}, wait: {{for: 10m}}", no_shows({}), {("r", "waiting"): 2, ("r", "withdrawn"): 1}
+    )
+    assert finding.says.endswith("listens to: 2 waiting, 1 withdrawn")
+
+
+def test_a_digest_has_fired_and_of_what_is_awaited_none_is_missed() -> None:
+    assert (
+        said(f"event: {NO_SHOW}, message: x, digest: {{every: 1h}}", no_shows({}), {("r", "digested"): 2})
+        == []
+    )
+    assert said(f"absent: {{event: {NO_SHOW}, for: 2h}}, message: x", no_shows({}), {}) == []
 
 
 def test_a_rule_whose_events_never_came_is_said_with_the_nearest_that_did() -> None:

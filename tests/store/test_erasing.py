@@ -112,7 +112,7 @@ def test_what_is_addressed_to_somebody_goes_and_the_rest_stays(store: Store) -> 
 def test_windows_are_listed_in_pages_and_erased_by_name(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zennotify.store.reading._PAGE_OF_SMALL", 2)
+    monkeypatch.setattr("zennotify.store.walking._PAGE_OF_SMALL", 2)
     keys = [WindowKey(rule, "once", f'[["{key}"]]') for rule in ("r", "s") for key in ("nora", "NORA", "mia")]
     store.write(Transaction.save_windows, {key: Window(until=NOW) for key in keys})
     pages = list(store.reader.all_windows())

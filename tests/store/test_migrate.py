@@ -75,8 +75,10 @@ def test_the_indexes_of_what_waits_hold_only_what_waits(
     }
     assert made == wanted
     assert {name for name, is_partial in made.items() if is_partial} == {
+        "deliveries_gathered",
         "deliveries_pending",
         "deliveries_sending",
+        "windows_due",
     }
 
 

@@ -175,6 +175,39 @@ def test_a_class_remembers_its_guests_and_forgets_who_left() -> None:
     assert names["session"]["guests"] == ["b"]
 
 
+def test_a_cancelled_class_still_knows_whose_place_went_with_it() -> None:
+    def booked(kind: str, guest: str, minute: int) -> Event:
+        return event(f"Class.Booking.{kind}", {"session_id": 1, "guest_id": guest}, minute)
+
+    def named(guest: str, first: str) -> Event:
+        return event("Guest.Created", {"id": guest, "personal_info": {"first_name": first}}, 1)
+
+    off = event("Class.Schedule.Cancelled", {"sesion_id": 1}, 20)
+    events = [
+        *(booked("Created", guest, 2) for guest in "abcd"),
+        booked("Cancelled", "a", 14),  # left by herself
+        booked("Cancelled", "b", 16),
+        off,
+        booked("Cancelled", "c", 21),
+        named("b", "Bea"),
+        named("c", "Cem"),
+    ]
+    for order in (events, events[::-1]):
+        session = World().learn(*order).names(off)["session"]
+        assert sorted(session["guests"]) == ["b", "c", "d"]
+        assert sorted(session["guest_names"]) == ["Bea", "Cem"]
+
+
+def test_a_class_that_takes_place_forgets_who_left() -> None:
+    events = [
+        event("Class.Booking.Created", {"session_id": 1, "guest_id": "a"}, 1),
+        event("Class.Booking.Cancelled", {"session_id": 1, "guest_id": "a"}, 9),
+        event("Class.Schedule.Updated", {"sesion_id": 1}, 10),
+    ]
+    session = World().learn(*events).names(events[-1])["session"]
+    assert (session["guests"], session["guest_names"]) == ([], [])
+
+
 def test_a_class_remembers_no_more_than_so_many_guests() -> None:
     many = [Lesson(number, "e", {f"guest {number}": True}) for number in range(MOST_GUESTS + 100)]
     kept = facts.bounded([Lesson(-1, "e", {"name": "Yoga"}), *many])

@@ -10,8 +10,12 @@ import pytest
 
 from tests.fakes import START, concluded, make_event
 from zennotify.core.decide import examine
+from zennotify.core.digest import Digest
 from zennotify.core.model import Event
+from zennotify.core.outgoing import Outgoing, send
 from zennotify.core.rule import Hold, Rule, RuleSet
+from zennotify.core.scene import Scene
+from zennotify.core.window import Windows
 from zennotify.zenoti.names import Names
 
 STATUS = make_event("AppointmentGroup.Status", {"appointment_group_id": "G1", "invoice_id": "I1"})
@@ -66,3 +70,14 @@ def test_only_a_message_that_lacks_a_name_is_due_later(
     [duty] = decision.duties
     assert duty.due == START + timedelta(seconds=20 if waits else 0)
     assert duty.awaited == (("group g1", "invoice i1") if waits else ())
+
+
+@pytest.mark.parametrize(("number", "waits"), [(None, True), (7, False)], ids=["alone", "gathered"])
+def test_a_digest_does_not_wait_for_the_name_of_its_last_event(number: int | None, waits: bool) -> None:
+    hold = Hold(timedelta(seconds=20), lambda names: names.awaited([NAME]))  # type: ignore[attr-defined]
+    rule = Rule(id="r", events=("*",), notify=("desk",), digest=Digest(every=timedelta(hours=1)), hold=hold)
+    said, windows = names(STATUS, {}), Windows({}, lambda: 1)
+    scene = Scene(names=said, rules=RuleSet("hash", (rule,)), windows=windows, at=START, now=START)
+    message = Outgoing(rule=rule, notify=rule.notify, number=number, count=3)
+    [duty] = send(message, scene).duties
+    assert (duty.due > START, bool(duty.awaited)) == (waits, waits)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from zennotify.clock import SystemClock
 from zennotify.config import Config, FallbackConfig
+from zennotify.core.model import Reason
 from zennotify.core.pause import Pause
-from zennotify.store.reading import DeliveryView, EventView
+from zennotify.outlook import Wall
+from zennotify.store import Reader
+from zennotify.store.views import DeliveryView
 
 #: Of a delivery that tells what another one should have told.
 _TELLS = frozenset({"pending", "sending", "delivered"})
@@ -28,6 +32,11 @@ class Circumstances:
     pauses: Mapping[str, Pause]
     now: datetime
 
+    @property
+    def wall(self) -> Wall:
+        """The clock of the configuration."""
+        return Wall(ZoneInfo(self.config.time_zone), self.now)
+
     def state(self, delivery: DeliveryView) -> str:
         """Return a delivery's state, and what one that is pending waits for."""
         state = delivery.state + (f" ({delivery.reason})" if delivery.reason else "")
@@ -35,6 +44,8 @@ class Circumstances:
             return state
         if (pause := self.pauses.get(delivery.channel)) is not None:
             return f"{state}, channel paused ({pause.cause.value}) until {local(self.config, pause.until)}"
+        if delivery.reason == Reason.OUTSIDE_HOURS and delivery.due > self.now and not delivery.attempts:
+            return f"{state}, held until {self.wall.moment(delivery.due)} (opening)"
         if delivery.due <= self.now and (rates := self._rates(delivery)):
             return f"{state}, waits for its turn (rate {rates})"
         if delivery.attempts:
@@ -58,16 +69,11 @@ class Circumstances:
             return f"goes to {fallback.channel} now, if it cannot be sent"
         return f"goes to {fallback.channel} at {local(self.config, moment)}{tries}, if it is not sent before"
 
-    def told_by(self, delivery: DeliveryView, event: EventView | None = None) -> DeliveryView | None:
-        """Return what tells a delivery of this event that fell back: its fallback, or what the rule owed there."""
-        if event is None or not (delivery.state == "dead" or delivery.reason == "fallback"):
+    def told_by(self, delivery: DeliveryView, owed: Iterable[DeliveryView]) -> DeliveryView | None:
+        """Return what tells a delivery that fell back: its fallback, or what the rule owed there of the same."""
+        if not (delivery.state == "dead" or delivery.reason == "fallback"):
             return None
-        owed = [
-            other
-            for decision in event.decisions
-            if decision.rule == delivery.rule
-            for other in decision.deliveries
-        ]
+        owed = [one for one in owed if (one.rule, one.step) == (delivery.rule, delivery.step)]
         fallback = self._fallback(delivery)
         instead = [other for other in owed if other.instead_of == delivery.id]
         if not instead and fallback is not None:
@@ -81,4 +87,10 @@ class Circumstances:
     def _fallback(self, delivery: DeliveryView) -> FallbackConfig | None:
         """Return the fallback of its channel; what is told to the owners of zennotify never falls back."""
         channel = self.config.channels.get(delivery.channel)
-        return None if channel is None or delivery.event is None else channel.fallback
+        is_told_of_events = delivery.event is not None or delivery.gathered is not None
+        return channel.fallback if channel is not None and is_told_of_events else None
+
+
+def circumstances(config: Config, reader: Reader) -> Circumstances:
+    """Return what deliveries meet now."""
+    return Circumstances(config, reader.pauses(), SystemClock().now())

@@ -14,7 +14,7 @@ from zennotify.core.model import Event
 from zennotify.core.rule import Rule
 from zennotify.spelling import did_you_mean
 from zennotify.store import Reader
-from zennotify.store.reading import EventView
+from zennotify.store.views import EventView
 from zennotify.trial import Trials
 from zennotify.zenoti.aliases import kind_of
 from zennotify.zenoti.envelope import is_bare

@@ -37,8 +37,6 @@ _NETWORK_FILE_SYSTEMS: Final = frozenset(
     )
 )
 _NETWORK_FUSE: Final = frozenset(("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"))
-#: Settings whose feature comes in a later version.
-_LATER: Final = (("server", "public_url"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,6 @@ def check(config: Config | None, defaults: Config, written: Mapping[str, Any], w
             *_password(config, written),
             *_centers(config, defaults),
             *_lonely_ops(config, wrong),
-            *_later(config, defaults),
         ]
     return Found(tuple(errors), tuple(warnings))
 
@@ -231,16 +228,3 @@ def _loops(ways: Mapping[str, Said]) -> Iterator[Said]:
             circle = [*trail[trail.index(name) :], name]
             yield ways[circle[-2]][0], f"the fallbacks go in a circle: {' -> '.join(circle)}"
         done.update(trail)
-
-
-def _later(config: Config, defaults: Config) -> Iterator[Said]:
-    for place in _LATER:
-        if _at(config, place) != _at(defaults, place):
-            yield place, "has no effect yet in this version"
-
-
-def _at(config: Config, place: tuple[str, ...]) -> Any:
-    value: Any = config
-    for name in place:
-        value = getattr(value, name)
-    return value

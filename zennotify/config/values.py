@@ -35,7 +35,7 @@ _SIZE = re.compile(r"([0-9]{1,9})(KiB|MiB)")
 _UNITS = {"KiB": 1024, "MiB": 1024 * 1024}
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _URL_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
-_WEB_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+_WEB_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::([0-9]{1,5}))?(?:/[A-Za-z0-9._~/-]*)?")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RATE = re.compile(r"([1-9][0-9]{0,5})/([smhd])")
 _MOST_RATES = 5
@@ -295,8 +295,14 @@ def _sqlite(rest: str, folder: Path) -> str:
 def web_url(value: object) -> str:
     """Take the URL of a web site, without a slash at the end."""
     written = text(value).strip()
-    if not _WEB_URL.fullmatch(written):
-        raise ValueError("this is not the URL of a web site, e.g. https://alerts.example.com")
+    match = _WEB_URL.fullmatch(written)
+    if match is None or int(match[1] or 0) > 65535:
+        why = ""
+        if not written.startswith(("https://", "http://")):
+            why = ", which begins with https:// or http://"
+        elif "?" in written or "#" in written:
+            why = " without `?` and `#`"
+        raise ValueError(f"this is not the URL of a web site{why}, e.g. https://alerts.example.com")
     return written.rstrip("/")
 
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from zennotify.core.window import Window
+
+#: The step of the message that says who took it; an escalation has fewer.
+TAKEN: Final = 100
 
 
 class Step(NamedTuple):

@@ -56,6 +56,11 @@ class OpeningHours:
         """The weekdays of which nothing is known, as `WEEKDAYS` names them."""
         return [name for name, ranges in zip(WEEKDAYS, self.week, strict=True) if ranges is None]
 
+    @property
+    def is_never_open(self) -> bool:
+        """Whether every day is closed."""
+        return not any(ranges is None or ranges for ranges in (*self.week, *self.dates.values()))
+
     def is_open(self, local: datetime) -> bool | None:
         """Say whether it is open at an aware moment in the centre's zone; None where that is not known."""
         zone, today = _zone(local), local.date()
@@ -177,26 +182,39 @@ def read_ranges(text: str) -> Ranges:
     word = text.strip().casefold()
     if word in _WORDS:
         return _WORDS[word]
-    ranges = sorted(_read_range(part.strip()) for part in text.split(","))
+    return read_spans(text, "hours are written 09:00-20:00, `open` or `closed`")
+
+
+def read_spans(text: str, expected: str) -> Ranges:
+    """Read the same without words, or raise HoursError, which says what is expected."""
+    ranges = sorted(_read_range(part.strip(), expected) for part in text.split(","))
     for one, other in pairwise(ranges):
         if other.opens < one.closes:
             raise HoursError(f"{_written(one)} and {_written(other)} overlap")
     return tuple(ranges)
 
 
-def _read_range(text: str) -> Range:
+def _read_range(text: str, expected: str) -> Range:
     match = _RANGE.fullmatch(text)
     if match is None:
-        how = "hours are written 09:00-20:00, `open` or `closed`"
-        raise HoursError(
-            f"{how}; a range is missing beside a comma" if not text else f"{how}, not `{text[:60]}`"
-        )
+        beside = "; a range is missing beside a comma" if not text else f", not `{text[:60]}`"
+        raise HoursError(expected + beside)
     opens, closes = _minute(match[1], match[2]), _minute(match[3], match[4])
     if opens == _DAY:
         raise HoursError("24:00 can only be an end; the day begins at 00:00")
     if opens == closes:
         raise HoursError(f"`{text}` ends when it begins; all day is written 00:00-24:00, or `open`")
     return Range(opens, closes if closes > opens else closes + _DAY)
+
+
+def read_minute(text: str) -> int:
+    """Read a time of the day, `18:00`, as its minute, or raise HoursError."""
+    if not _TIME.fullmatch(text):
+        raise HoursError(f'a time of the day is expected, e.g. "18:00", not `{text[:60]}`')
+    minute = _minute(*text.split(":"))
+    if minute == _DAY:
+        raise HoursError("the day ends before 24:00; midnight is written 00:00")
+    return minute
 
 
 def _minute(hour: str, minute: str) -> int:

@@ -108,9 +108,11 @@ def send(message: Outgoing, scene: Scene) -> Decision:
     used_up = tuple(refusal.used_up for refusal in told.refusals if refusal.used_up)
     if not told.addresses:
         return Decision(rule=rule.id, reason=told.refusals[0].reason, detail=detail, used_up=used_up)
-    awaited = () if rule.hold is None or due != scene.now else tuple(rule.hold.awaited(scene.names))
-    if rule.hold is not None and awaited:
-        due += rule.hold.period
+    # A digest has waited already, and one name among many is not worth more.
+    hold = rule.hold if due == scene.now and message.number is None else None
+    awaited = () if hold is None else tuple(hold.awaited(scene.names))
+    if hold is not None and awaited:
+        due += hold.period
     duties = tuple(
         Duty(
             channel=one.channel,

@@ -62,6 +62,13 @@ class Rule:
     #: The id that it had before: its windows are carried over.
     renamed_from: str = ""
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All names that the rule may tell, now or later, each once."""
+        elsewhere = self.hours.notify if self.hours is not None else ()
+        steps = (name for step in self.escalate for name in step.notify)
+        return tuple(dict.fromkeys((*self.notify, *elsewhere, *steps)))
+
     def listens_to(self, event_type: str) -> bool:
         """Return whether the rule listens to a type, given in lower case."""
         return any(fnmatchcase(event_type, pattern) for pattern in self.events)
@@ -235,7 +242,8 @@ def _memories(rule: Rule, fires_for: Sequence[SuppressedBy]) -> Iterator[Memory]
         (Stage.ABSENT, rule.absent),
     ]
     for stage, one in stages:
-        if one is not None:
+        # Without `per` a rule's events are one to it; only what waits has to wait for itself, or it would be lost.
+        if one is not None and (one.per or not isinstance(one, Wait)):
             yield Memory(stage, rule.id, stage, one.per)
     for fires in fires_for:
         yield Memory(fires.stage, rule.id, fires.stage, fires.same)

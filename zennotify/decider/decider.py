@@ -248,7 +248,7 @@ class Decider:
         learned = {thing for batch in turn.batches for thing in batch.learned}
         hastened = self._waiting_room.waiting_for(learned)
         if hastened:
-            moments = [batch.now for batch in turn.batches if batch.now is not None]
+            moments = [batch.now for batch in turn.batches if batch.learned and batch.now is not None]
             transaction.hasten([one.delivery for one in hastened], max(moments))
         fires = Fires(transaction.next_timer(), turn.has_fired)
         return [_Answer(turn.batches, hastened, has_more or bool(left), fires)] * len(items)

@@ -8,11 +8,13 @@ The only importer of Jinja, markdown-it and Babel.
       check                          what may stand in it        problem, spell: how that is said
       uses  ways  compared  wants    which paths it uses, for the checks of rulefile/ and for look-ups
       sandbox  generator  limits     how it runs, bounded        filters, moments, missing: on what
+      clock                          which clock a centre goes by; also for rules that know time
       template  forms                a message, for chat, e-mail, SMS or JSON
       shield  markdown  mail         its values, its mark-up, its page
       sms  shorten  cut              what of it there is room for
 """
 
+from zennotify.message.clock import center_clock, moment_at
 from zennotify.message.expression import compile_expression, compile_recipient, expression_uses
 from zennotify.message.fallback import fallback, notice
 from zennotify.message.forms import repeated
@@ -33,10 +35,12 @@ __all__ = [
     "Use",
     "Uses",
     "Want",
+    "center_clock",
     "compile_expression",
     "compile_recipient",
     "expression_uses",
     "fallback",
+    "moment_at",
     "notice",
     "repeated",
 ]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timezone, tzinfo
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import DateTimePattern, format_date, format_time, parse_pattern
 
 from zennotify.core.model import NO_DATE, TimeText, Zone, read_time
 from zennotify.message import limits
+from zennotify.message.clock import at_zone, center_zone, text_of_center
 from zennotify.message.limits import Refused, Unfit, current
 
 _LONGEST_PATTERN = 64
@@ -44,11 +44,7 @@ def style(locale: str) -> Style:
 
 def of_center(field: str) -> str | None:
     """Return a text that is known of the event's centre, or None."""
-    try:
-        value = current().names["center"][field]
-    except (KeyError, TypeError):
-        return None
-    return value if isinstance(value, str) and value else None
+    return text_of_center(current().names, field)
 
 
 def local(value: Any, zone: str | None = None) -> Any:
@@ -117,36 +113,11 @@ def _readable(value: Any) -> date | None:
 
 def _at_center(moment: datetime, meant: str | None) -> datetime:
     """Return a moment by the centre's clock; one without a zone is meant as said."""
-    zone = _center_zone(moment)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone if meant == Zone.CENTER else UTC)
-    try:
-        return moment.astimezone(zone)
-    except OverflowError:  # the last hours of the year 9999 are no moment elsewhere
-        return moment
-
-
-def _center_zone(moment: datetime) -> tzinfo:
-    """Return the zone of the centre; else what bookings around that day taught of its clock; else the usual zone."""
-    name = of_center("time_zone")
-    if name and (zone := _zone(name)):
-        return zone
-    offset_at = getattr(current().names, "offset_at", None)  # a test's names are a plain mapping
-    offset = offset_at(moment) if offset_at is not None else None
-    if offset is not None:
-        return timezone(offset)
-    usual = current().time_zone
-    if usual and (zone := _zone(usual)):
-        return zone
-    raise Refused("the centre's time zone is not known here")
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> tzinfo | None:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # no such zone, not a zone's name, a folder of zones
-        return None
+    run = current()
+    zone = center_zone(run.names, moment, run.time_zone)
+    if zone is None:
+        raise Refused("the centre's time zone is not known here")
+    return at_zone(moment, zone, meant)
 
 
 def _checked(pattern: Any) -> str:

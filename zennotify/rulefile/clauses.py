@@ -10,6 +10,7 @@ import re2
 
 from zennotify.core.match import OPERATORS, Clause, ClauseError, make_clause
 from zennotify.core.path import Path, PathError, parse_path
+from zennotify.rulefile.remarks import Place, Remarks
 from zennotify.spelling import did_you_mean
 from zennotify.yamlfile import Step
 from zennotify.zenoti.names import EVENT_NAMES
@@ -39,6 +40,30 @@ def read_path(text: str) -> Path:
 def _nearest_root(path: Path) -> str:
     hint = did_you_mean(path.root, EVENT_NAMES) if len(path.steps) > 1 else ""
     return hint or f"; a field that Zenoti sends is written data.{path.text[:80]}"
+
+
+def read_clauses(
+    remarks: Remarks, place: Place, match: Mapping[str, Any], asked: list[tuple[Place, Path, Any]]
+) -> Iterator[Clause]:
+    """Read the clauses of a `match` that stands at a place, and add what they ask for to `asked`."""
+    for text, wanted in match.items():
+        where = remarks.place((*place, text))
+        try:
+            path = read_path(text)
+        except PathError as error:
+            remarks.add(where, str(error), key=True)
+            continue
+        if wanted is None and remarks.is_blank(where):
+            hint = remarks.comment(where) or "; write `null`, or {exists: no}"
+            remarks.add(where, f"no value is given{hint}")
+            continue
+        clause = read_clause(path, wanted)
+        if isinstance(clause, Clause):
+            asked.append((where, path, wanted))
+            yield clause
+        else:
+            for below, sentence in clause:
+                remarks.add((*where, *below), sentence)
 
 
 def read_clause(path: Path, wanted: Any) -> Clause | list[ClauseProblem]:

@@ -17,7 +17,7 @@ from zennotify.core.model import Form
 from zennotify.core.notify import Directory, GuestChannel
 from zennotify.core.rule import RuleSet
 from zennotify.errors import ConfigError, Problem
-from zennotify.message import MessageTemplate
+from zennotify.message import MessageTemplate, center_clock
 from zennotify.rulefile.onerule import RuleCompiler
 from zennotify.rulefile.shared import Shared
 from zennotify.rulefile.sources import Sources
@@ -38,7 +38,7 @@ class CompiledRules:
     warnings: tuple[Problem, ...]
 
 
-def compile_rules(
+def compile_rules(  # noqa: PLR0913 - all that rules are held against
     sources: Sources,
     *,
     channels: Mapping[str, Form] | None,
@@ -47,6 +47,7 @@ def compile_rules(
     event_types: Sequence[str],
     guests: Mapping[str, GuestChannel] | None = None,
     aliases: Aliases = ALIASES,
+    public_url: str | None = None,
     examined: bool = True,
 ) -> CompiledRules:
     """Compile, or raise ConfigError with all problems, by file and line.
@@ -54,7 +55,7 @@ def compile_rules(
     `channels` are the names that `notify` may use beside the centres' roles, or None for rules of the past, whose
     channels may be gone: only their messages are still needed.  `event_types` is what the catalog knows (another
     one is only a warning: Zenoti adds types).  `guests` are the channels whose recipient comes from the event,
-    `aliases` other names of event types.
+    `aliases` other names of event types.  `public_url` is where messages can be acknowledged.
 
     Rules that were in force before are not `examined` (whether the catalog has what they ask for): they have to go
     on, whatever it has learned since.
@@ -70,36 +71,38 @@ def compile_rules(
         locale,
         examined=examined and channels is not None,
     )
+    shared.lacks_public_url = public_url is None and examined and channels is not None
     shared.guests = guests or {}
     shared.problems += center_file.problems
     with _no_collection():
         compiled = [
-            RuleCompiler(document, index, shared).compile()
-            for document, index in _rules(sources, shared.problems)
+            RuleCompiler(document, index, shared).compile() for document, index in _rules(sources, shared)
         ]
+        shared.between.check()
     if any(not problem.warning for problem in shared.problems):
         raise ConfigError(sorted(shared.problems))
     usable = [pair for pair in compiled if pair is not None]
-    told = {name for rule, _ in usable for name in rule.notify}
+    told = {name for rule, _ in usable for name in rule.told}
     return CompiledRules(
         rules=RuleSet(
             sources.hash,
             tuple(rule for rule, _ in usable),
-            Directory(centers=center_file.centers, guests=shared.guests),
+            Directory(centers=center_file.centers, guests=shared.guests, local=center_clock(time_zone)),
         ),
         messages={rule.id: message for rule, message in usable},
         warnings=tuple(sorted([*shared.problems, *center_file.misnamed(told)])),
     )
 
 
-def _rules(sources: Sources, problems: list[Problem]) -> Iterator[tuple[Document, int]]:
+def _rules(sources: Sources, shared: Shared) -> Iterator[tuple[Document, int]]:
     """Yield where each rule stands."""
-    count = 0
+    count, problems = 0, shared.problems
     for name, text in sorted(sources.rules.items()):
         try:
             document = yamlfile.load(text.encode(), f"{sources.rules_at}/{name}")
         except ConfigError as error:
             problems += error.problems
+            shared.between.is_incomplete = True
             continue
         for index in range(_count(document, problems)):
             count += 1

@@ -11,11 +11,21 @@ from typing import Any, NamedTuple
 
 from zennotify.core.path import Path
 from zennotify.message import INLINE, Guards, Templates, Uses, expression_uses
-from zennotify.rulefile.findings import Finding, demanded, guards_of, of_clause, of_key, of_recipient, of_uses
+from zennotify.rulefile.findings import (
+    Finding,
+    demanded,
+    guards_of,
+    of_clause,
+    of_key,
+    of_moment,
+    of_recipient,
+    of_uses,
+)
+from zennotify.rulefile.remarks import Place
 from zennotify.rulefile.scope import Scope
-from zennotify.yamlfile import Step
 
-Place = tuple[Step, ...]
+#: A path of `per`: where it stands, and what follows where it is never known.
+Key = tuple[Place, Path, str]
 
 
 @dataclass(slots=True)
@@ -27,14 +37,17 @@ class Asked:
     heard: tuple[str, ...] = ()
     #: Where each path of `match` stands, and what must hold there.
     clauses: list[tuple[Place, Path, Any]] = field(default_factory=list)
-    #: Where each path of `per` stands.
-    keys: list[tuple[Place, Path]] = field(default_factory=list)
+    #: The paths of `per`, and those of moments.
+    keys: list[Key] = field(default_factory=list)
+    moments: list[tuple[Place, Path]] = field(default_factory=list)
     when: str = ""
     #: One of these, or neither.
     message: str = ""
     template: str = ""
     #: Of the channels told whose recipient comes from the event: where it is named, its name and its `to`.
     recipients: list[tuple[Place, str, str]] = field(default_factory=list)
+    #: What it asks of other events: those that withdraw its message.
+    others: list[Asked] = field(default_factory=list)
 
 
 class Found(NamedTuple):
@@ -63,17 +76,13 @@ class Examiner:
 
     def examine(self, asked: Asked) -> Iterator[Found]:
         """Yield what is wrong with a rule, or looks wrong."""
-        scope = self._scopes.get(asked.events)
-        if scope is None:
-            scope = self._scopes[asked.events] = Scope.of(asked.events, asked.heard, self._event_types)
+        scope = self._scope(asked)
+        yield from self._examine_match(asked, scope)
+        for place, path in asked.moments:
+            yield from (Found(finding, place) for finding in of_moment(scope, path))
+        for other in asked.others:
+            yield from self._examine_match(other, self._scope(other))
         clauses = [(path, wanted) for _, path, wanted in asked.clauses]
-        scope = scope.narrowed(demanded(clauses))
-        for place, path, wanted in asked.clauses:
-            for finding in of_clause(scope, path, wanted):
-                within = finding.place
-                yield Found(finding, (*place, *(within or ())), key=within is None)
-        for place, path in asked.keys:
-            yield from (Found(finding, place) for finding in of_key(scope, path))
         when = self._uses_of_when(asked.when)
         if when is not None:
             yield from (Found(finding, ("when",)) for finding in of_uses(scope, when, guards_of(clauses)))
@@ -83,6 +92,27 @@ class Examiner:
             for uses in self._uses_of_recipient(to):
                 for sentence in of_recipient(scope, uses, guards):
                     yield Found(Finding(f"`to` of `{channel}`: {sentence}", warning=True), place)
+
+    def examine_keys(self, asked: Asked, keys: Sequence[Key]) -> Iterator[Found]:
+        """Yield what is wrong with paths of `per` for the events of some rule."""
+        scope = self._scope(asked)
+        for place, path, so in keys:
+            yield from (Found(finding, place) for finding in of_key(scope, path, so))
+
+    def _scope(self, asked: Asked) -> Scope:
+        scope = self._scopes.get(asked.events)
+        if scope is None:
+            scope = self._scopes[asked.events] = Scope.of(asked.events, asked.heard, self._event_types)
+        return scope.narrowed(demanded([(path, wanted) for _, path, wanted in asked.clauses]))
+
+    def _examine_match(self, asked: Asked, scope: Scope) -> Iterator[Found]:
+        """Yield what is wrong with the clauses and the paths of `per`."""
+        for place, path, wanted in asked.clauses:
+            for finding in of_clause(scope, path, wanted):
+                within = finding.place
+                yield Found(finding, (*place, *(within or ())), key=within is None)
+        for place, path, so in asked.keys:
+            yield from (Found(finding, place) for finding in of_key(scope, path, so))
 
     def _message(self, asked: Asked, scope: Scope, guards: Guards) -> Iterator[Found]:
         if asked.template:

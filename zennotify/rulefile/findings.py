@@ -16,9 +16,10 @@ from zennotify.rulefile.meant import Steps
 from zennotify.rulefile.scope import Absent, Scope, is_carried
 from zennotify.rulefile.words import meaning_of, wrong_comparison, wrong_text_order, wrong_values
 from zennotify.yamlfile import Step
-from zennotify.zenoti.fields import spell_path
+from zennotify.zenoti.fields import Kind, spell_path
 from zennotify.zenoti.things import FIELDS
 
+_TIMES: Final = frozenset((Kind.UTC_TIME, Kind.CENTER_TIME, Kind.CLASS_TIME, Kind.DAY))
 _DEFAULT: Final = "write `| default(...)`, or ask for it with `is defined` first"
 
 
@@ -50,12 +51,22 @@ def of_clause(scope: Scope, path: Path, wanted: Any) -> Iterator[Finding]:
             yield Finding(wrong.sentence, wrong.warning or not scope.certain, place=place)
 
 
-def of_key(scope: Scope, path: Path) -> Iterator[Finding]:
-    """Yield what is wrong with a path of `per`."""
+def of_key(scope: Scope, path: Path, so: str) -> Iterator[Finding]:
+    """Yield what is wrong with a path of `per`; `so` is what follows where it is never known."""
     absent = scope.absent(path.steps, in_template=False) if path.root == "data" else None
     if absent is not None:
         yield from _weighed(scope, absent, "")
-    yield from _unreached(scope, path.steps, "it limits nothing")
+    yield from _unreached(scope, path.steps, so)
+
+
+def of_moment(scope: Scope, path: Path) -> Iterator[Finding]:
+    """Yield what is wrong with a path that is to be a moment."""
+    yield from of_key(scope, path, "there is no such moment")
+    meaning = meaning_of(scope, path.steps) if path.root == "data" else None
+    if meaning is None or meaning.kind in _TIMES:
+        return
+    but = ", a moment only where it says its zone" if meaning.kind is Kind.TEXT else ", no time"
+    yield Finding(f"`{meaning.path}` is {meaning.kind}{but}", warning=True)
 
 
 def of_uses(scope: Scope, uses: Uses, guards: Guards) -> Iterator[Finding]:

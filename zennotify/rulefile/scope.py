@@ -17,7 +17,7 @@ from zennotify.zenoti.catalog import EVENT_TYPES
 from zennotify.zenoti.fields import Field, Fields, Kind, Lost, fields_of, spell_path
 
 #: The fields of things that are lists.
-LISTS: Final = frozenset(("group.services", "guest.opted_out", "session.guests"))
+LISTS: Final = frozenset(("group.services", "guest.opted_out", "session.guests", "session.guest_names"))
 _MOST_SHOWN: Final = 20
 _MOST_TYPES_SHOWN: Final = 3
 #: What is no field of a list, but can be asked for with a filter.

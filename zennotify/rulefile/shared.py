@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 from zennotify.centerfile import CenterFile
-from zennotify.core.model import Form, Predicate
+from zennotify.core.model import Form, Names, Predicate
 from zennotify.core.notify import GuestChannel
+from zennotify.core.path import Path
 from zennotify.errors import Problem
-from zennotify.message import MessageTemplate, Templates, compile_expression
+from zennotify.message import MessageTemplate, Templates, compile_expression, moment_at
+from zennotify.rulefile.between import Between
 from zennotify.rulefile.examine import Examiner
 from zennotify.rulefile.sources import Sources
 from zennotify.zenoti.aliases import Aliases
@@ -47,6 +50,8 @@ class Shared:
         self.templates = Templates(sources.templates, time_zone=time_zone, locale=locale, known=MESSAGE_NAMES)
         #: None for rules that were in force before.
         self.examiner = Examiner(self.templates, self.event_types) if examined else None
+        #: Whether nobody can acknowledge; what was in force before goes on all the same.
+        self.lacks_public_url = False
         self.template_names = frozenset(sources.templates)
         self.templates_at = sources.templates_at
         #: Where each id was first given.
@@ -55,6 +60,7 @@ class Shared:
             Problem(f"{sources.templates_at}/{name}", line, min(line, 1), sentence)
             for name, line, sentence in self.templates.problems()
         ]
+        self.between = Between(self.examiner)
         self.broken = {problem.file for problem in self.problems}
         self._predicates: dict[str, Predicate] = {}
         self._messages: dict[str, MessageTemplate] = {}
@@ -99,6 +105,10 @@ class Shared:
         if expression not in self._predicates:
             self._predicates[expression] = compile_expression(expression, EVENT_NAMES, self._time_zone)
         return self._predicates[expression]
+
+    def moment(self, path: Path) -> Callable[[Names], datetime | None]:
+        """Return what reads the moment at a path."""
+        return moment_at(path, self._time_zone)
 
     def message(self, name: str) -> MessageTemplate:
         """Return the message of a template, the same one for all rules."""

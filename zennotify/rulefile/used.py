@@ -23,7 +23,7 @@ class UsedField(NamedTuple):
     """A field that a rule uses."""
 
     path: Path
-    #: The keys of the rule that name it (match, once, when, message, template), and whose `to` does.
+    #: The keys of the rule that name it (match, once, when, wait, message, template and so on), and whose `to` does.
     keys: tuple[str, ...]
     #: The channels whose recipient it is.
     recipients: tuple[str, ...]
@@ -67,8 +67,8 @@ class _Reader:
     def read(self, rule: Rule, entry: Mapping[str, Any]) -> Iterator[_Named]:
         for clause in rule.match:
             yield _Named(clause.path.steps, "match")
-        for path in rule.once.per if rule.once is not None else ():
-            yield _Named(path.steps, "once")
+        for key, paths in _keys(rule):
+            yield from (_Named(path.steps, key) for path in paths)
         if rule.when is not None:
             yield from _named([expression_uses(entry["when"])], "when")
         if "template" in entry:
@@ -85,11 +85,25 @@ class _Reader:
         centers = self._directory.centers
         places = (None, *(center.id for center in centers))
         return dict.fromkeys(
-            channel
-            for role in rule.notify
-            for place in places
-            for channel in centers.channels_of(role, place)
+            channel for role in rule.told for place in places for channel in centers.channels_of(role, place)
         )
+
+
+def _keys(rule: Rule) -> Iterator[tuple[str, Iterable[Path]]]:
+    """Yield the keys of a rule below which paths name its windows, with these paths."""
+    if rule.threshold is not None:
+        yield "threshold", rule.threshold.per
+    if rule.suppressed is not None:
+        yield "suppressed_by", rule.suppressed.same
+    if rule.wait is not None:
+        after = rule.wait.after_path
+        yield "wait", (*rule.wait.per, *(() if after is None else (after,)))
+    if rule.once is not None:
+        yield "once", rule.once.per
+    if rule.digest is not None:
+        yield "digest", rule.digest.per
+    if rule.absent is not None:
+        yield "absent", rule.absent.per
 
 
 def _named(found: Iterable[Uses], key: str, recipient: str = "") -> Iterator[_Named]:

@@ -35,7 +35,7 @@ class Remembering:
             return {}
         with translated_errors():  # it is asked in the middle of deciding, where only an event may be blamed
             rows = sql.WINDOWS.all(self._connection, json.dumps([list(key) for key in keys]))
-        return dict(_window(row) for row in rows)
+        return dict(kept_window(row) for row in rows)
 
     def save_windows(self, changed: Mapping[WindowKey, Window | None]) -> None:
         """Keep windows as they are now; None is one that is over."""
@@ -56,7 +56,7 @@ class Remembering:
 
     def due_windows(self, now: datetime, most: int) -> list[Timer]:
         """Return windows whose time has come, in the order of their time, with the events that they are about."""
-        found = [_window(row) for row in sql.DUE_WINDOWS.all(self._connection, to_micros(now), most)]
+        found = [kept_window(row) for row in sql.DUE_WINDOWS.all(self._connection, to_micros(now), most)]
         places = {window.event for _, window in found if window.event is not None}
         kept = self.events_at(places)
         return [
@@ -179,7 +179,8 @@ def _row(key: WindowKey, window: Window) -> tuple[Any, ...]:
     )
 
 
-def _window(row: Any) -> tuple[WindowKey, Window]:
+def kept_window(row: Any) -> tuple[WindowKey, Window]:
+    """Return a window as it was kept, and its name."""
     expires = None if row.expires == row.until else from_micros(row.expires)
     return WindowKey(row.rule, row.stage, row.key), Window(
         until=from_micros(row.until),

@@ -32,6 +32,11 @@ _LONGEST: Final = 10_000
 _USUAL: Final = 2_000
 #: What only the booking's own events say as a whole.
 _WHOLE_GROUP: Final = ("services", "start", "end", "start_in_center")
+#: A class that will not take place.
+_CALLED_OFF: Final = ("class.schedule.cancelled", "class.schedule.deleted")
+_OFF: Final = "off"
+#: A place that is cancelled so shortly before its class, or after it, goes with it; microseconds.
+_TOGETHER: Final = 5 * 60 * 1_000_000
 #: Families whose null or empty field says that there is nothing; elsewhere it says only that it was left out.
 _WHOLE: Final = ("guest.created", "guest.updated", "employee.created", "employee.updated")
 
@@ -86,9 +91,7 @@ def teaches(
                 for field in _WHOLE_GROUP:  # the other events list only a part of the booking
                     values.pop(field, None)
         elif kind == "session":
-            if "guest" in keys and event_type.startswith("class.booking."):
-                # The guest is booked for the class, or is not any more.
-                values[keys["guest"]] = event_type.endswith((".created", ".approved", ".noshow"))
+            values |= _of_class(event_type, keys.get("guest"))
         elif event_type in _WHOLE and event_type.startswith(kind):
             values |= emptied(event)
         if not _ODD.isdisjoint(map(type, values.values())):
@@ -96,6 +99,14 @@ def teaches(
         if values:
             lessons.append((key, Lesson(stamp, event.id, values)))
     return lessons
+
+
+def _of_class(event_type: str, guest: Key | None) -> dict[str, Any]:
+    """Return what a type of event says of its class: that it is off, or whether a guest is booked for it."""
+    said: dict[str, Any] = {_OFF: True} if event_type in _CALLED_OFF else {}
+    if guest is not None and event_type.startswith("class.booking."):
+        said[guest] = event_type.endswith((".created", ".approved", ".noshow"))
+    return said
 
 
 _ODD: Final = frozenset((dict, list))
@@ -187,10 +198,12 @@ def values_of(lessons: Sequence[Lesson], kind: str, class_times: Zone) -> dict[s
     """Return what is known of a thing, with values that carry their meaning."""
     values: dict[str, Any] = {}
     guests: list[str] = []
+    off = min((lesson.at for lesson in lessons if _OFF in lesson.values), default=None)
     for lesson in lessons:
         for field, value in lesson.values.items():
             if field.startswith("guest "):
-                if value:
+                # Whose place was cancelled together with the class had booked it.
+                if value or (off is not None and lesson.at >= off - _TOGETHER):
                     guests.append(field[6:])
             elif value is not None:
                 values[field] = _meant(kind, field, value, class_times)

@@ -6,7 +6,7 @@ facts, when a rule or a template asks for it; what nobody knows is None.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,7 +35,7 @@ MESSAGE_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 
 #: What tells nobody which thing it is.
-_NO_NAMES = frozenset({"id", "guests", "opted_out"})
+_NO_NAMES = frozenset({"id", "guests", "guest_names", "opted_out"})
 _UNNAMED = {
     "guest": "a guest",
     "center": "the centre",
@@ -94,6 +94,11 @@ class Names(dict[str, Any]):
         """Return what earlier events taught of the thing that this event points to."""
         id_ = self.id_of(kind)
         return {} if id_ is None else self._recall(kind, id_)
+
+    def names_of(self, kind: str, ids: Iterable[Any]) -> list[str]:
+        """Return the names of these things, as far as they are known."""
+        names = (self._recall(kind, id_).get("name") for id_ in ids)
+        return [name for name in names if name]
 
     def listed(self) -> Center | None:
         """Return the event's centre as centers.yaml knows it."""
@@ -171,6 +176,8 @@ class Thing(Mapping[str, Any]):
             return said
         if field == "id":
             return self._names.id_of(self._kind)
+        if field == "guest_names":
+            return self._names.names_of("guest", self["guests"] or ())
         if self._facts is None:
             self._facts = self._names.recalled(self._kind)
         return self._facts.get(field)

@@ -23,7 +23,7 @@ Things = dict[str, Said]
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "guest": ("id", "name", "first_name", "last_name", "email", "phone", "opted_out"),
     "center": ("id", "name", "region", "time_zone", "country", "currency"),
-    "session": ("id", "name", "start", "end", "capacity", "guests"),
+    "session": ("id", "name", "start", "end", "capacity", "guests", "guest_names"),
     "group": ("id", "services", "start", "end", "start_in_center", "status", "number"),
     "employee": ("id", "name"),
     "membership": ("id", "name", "expiry"),
