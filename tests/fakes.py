@@ -150,6 +150,7 @@ def make_rule(
     notify: tuple[str, ...] = ("desk",),
     enabled: bool = True,
     stale: Stale | None = None,
+    **stages: Any,
 ) -> Rule:
     return Rule(
         id=id_,
@@ -160,6 +161,7 @@ def make_rule(
         once=once,
         notify=notify,
         stale=stale,
+        **stages,
     )
 
 

@@ -26,6 +26,7 @@ from zennotify.clock import Clock
 from zennotify.config import Address, Config
 from zennotify.configured import open_ways, reading, surroundings
 from zennotify.core.model import Label, Message, Result, Zone
+from zennotify.core.rule import RuleSet
 from zennotify.decider import Decider
 from zennotify.enquiry import Enquiry
 from zennotify.erasure import Part, erase
@@ -42,6 +43,7 @@ from zennotify.ops import Ops
 from zennotify.outbox import Outbox, Way
 from zennotify.receiver import Receiver
 from zennotify.rulebook import Rulebook
+from zennotify.silences import Silences
 from zennotify.store import Store
 from zennotify.store.transaction import Transaction
 from zennotify.timers import Timers
@@ -98,6 +100,7 @@ class App:
         )
         self.outbox = Outbox(store.writer, clock, self.metrics, self.rulebook.render, ways, ops)
         meant = reading(config)
+        self._silences = Silences(store.writer, clock)
 
         def set_timer(due: datetime | None) -> None:
             self._timers.set(due)  # made below: it asks the decider
@@ -110,6 +113,7 @@ class App:
             ops=ops,
             past=self.rulebook.past_rules,
             set_timer=set_timer,
+            silences=lambda: self._silences.in_force,
         )
         self._timers = Timers(store.writer, clock, self.decider.fire)
         intake = Intake(
@@ -130,6 +134,8 @@ class App:
                 "send": self._on_send,
                 "retry": self._on_retry,
                 "cancel": self._on_cancel,
+                "silences/add": self._silences.on_add,
+                "silences/end": self._silences.on_end,
                 "forget": self._on_forget,
                 "forget/finish": self._on_forgotten,
             }
@@ -197,8 +203,9 @@ class App:
         if self._enquiry is not None:
             await self._enquiry.start()
         await self.rulebook.start()
+        await self._silences.load()
         if self.rulebook.rules is not None:
-            self.decider.use(self.rulebook.rules)
+            await self._use(self.rulebook.rules)
         await self.outbox.take_over()
 
     async def _listen(self) -> None:
@@ -265,6 +272,7 @@ class App:
             try:
                 await writer.call(Transaction.purge_windows, now)
                 await writer.call(Transaction.purge_quarantine, now - keep.quarantine)
+                await self._silences.purge(now - keep.events)
                 after: str | None = ""
                 while after is not None:
                     after = await writer.call(Transaction.purge_facts, now - keep.facts, after, _PURGE_BATCH)
@@ -301,8 +309,13 @@ class App:
                 systemd.ready("rules reloaded" if self.rulebook.problem is None else "the last reload failed")
             rules = self.rulebook.rules
             assert rules is not None, "load brought rules into force"  # noqa: S101
-            self.decider.use(rules)
+            await self._use(rules)
         return {"rules": len(rules.rules), "warnings": [str(warning) for warning in warnings]}
+
+    async def _use(self, rules: RuleSet) -> None:
+        self.decider.use(rules)
+        with contextlib.suppress(StoreUnavailable):  # the silences that are in memory go on
+            await self._silences.carry_over(rules.renamed)
 
     async def _on_started(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         return {"started": self._started.isoformat()}
@@ -345,9 +358,12 @@ class App:
         if self._enquiry is not None:
             self._enquiry.forget()
         try:
-            return dict(await self._store.writer.call(erase, Part(**arguments), alone=False))
+            erased = dict(await self._store.writer.call(erase, Part(**arguments), alone=False))
+            if arguments.get("silences"):
+                await self._silences.load()
         except StoreUnavailable as error:
             raise ControlError(str(error)) from error
+        return erased
 
     async def _on_forgotten(self, arguments: dict[str, Any]) -> dict[str, Any]:
         try:

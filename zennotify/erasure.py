@@ -3,8 +3,9 @@
 `find` only reads, beside a running daemon; `parts` cuts what was found into transactions that keep nobody waiting.
 Whoever holds the store runs them: the daemon (app.py) or, where none runs, the command itself (cli/forget.py).
 
-The guest's name goes first, so that no message is written with it from then on; then events, texts, windows and
-quarantined bodies; last the bookings that lead to the rest, so that a run that was interrupted is made good by another.
+The guest's name goes first, so that no message is written with it from then on; then events, texts, windows,
+quarantined bodies and silences; last the bookings that lead to the rest, so that a run that was interrupted is made
+good by another.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Part(NamedTuple):
     windows: Sequence[Sequence[str]] = ()
     quarantine: Sequence[int] = ()
     facts: Sequence[Key] = ()
+    silences: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -61,6 +63,8 @@ class Found:
     quoted: set[str] = field(default_factory=set)
     windows: list[WindowKey] = field(default_factory=list)
     quarantine: list[int] = field(default_factory=list)
+    #: The ids of silences that mute what is told of the guest.
+    silences: list[str] = field(default_factory=list)
     #: The fact of the guest, and those of the classes that the guest is remembered in.
     facts: list[Key] = field(default_factory=list)
     #: The guest's bookings, invoices, memberships and packages, as far as there are facts of them.
@@ -84,7 +88,9 @@ def find(reader: Reader, own: Belongings, reading: Reading, progress: Progress) 
                 found.events.add(id_)
             elif bearing is Bearing.ABOUT_THINGS:
                 found.about.add(id_)
-    if not own.is_known:
+    # Somebody may have silenced a guest of whom nothing has come yet.
+    named = own.mention.is_telling and any(own.is_in_match(one.match) for one in reader.silences())
+    if not own.is_known and not named:
         return Found(own.guest)
     found.is_known = True
     found.about -= found.events
@@ -97,6 +103,7 @@ def find(reader: Reader, own: Belongings, reading: Reading, progress: Progress) 
     found.windows = list(_windows(reader, own, counted, progress))
     bodies = reader.quarantine(most=_MOST_QUARANTINED)
     found.quarantine = [row.id for row in bodies if own.is_in_text(row.body)]
+    found.silences = [one.id for one in reader.silences() if own.is_in_match(one.match)]
     found.facts = [*([own.guest] if own.has_fact else ()), *sorted(own.classes)]
     found.things = sorted(own.things & have_facts)
     found.waiting = reader.count_waiting(found.events) + reader.count_waiting(found.about, addressed=True)
@@ -173,6 +180,8 @@ def parts(found: Found) -> Iterator[Part]:
         yield Part(found.guest, windows=windows)
     for numbers in _batches(found.quarantine):
         yield Part(found.guest, quarantine=numbers)
+    for silences in _batches(found.silences):
+        yield Part(found.guest, silences=silences)
 
 
 def last_parts(found: Found) -> Iterator[Part]:
@@ -201,6 +210,8 @@ def erase(transaction: Transaction, part: Part, *, alone: bool) -> Counter[str]:
     erased["windows"] = transaction.erase_windows(WindowKey(*key) for key in part.windows)
     if part.quarantine:
         erased["quarantine"] = transaction.erase_quarantine(part.quarantine)
+    if part.silences:
+        erased["silences"] = transaction.erase_silences(part.silences)
     return erased
 
 

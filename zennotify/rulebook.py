@@ -93,6 +93,14 @@ class Surroundings:
         sources = read_sources(self.rules, self.templates, self.centers)
         return sources, self.compile(sources)
 
+    def last_good(self, reader: Reader) -> CompiledRules | None:
+        """Compile the rules that came into force last; None where there are none, or they cannot be used any more."""
+        kept = reader.last_rule_set()
+        try:
+            return None if kept is None else self.compile(kept_sources(kept[1]), kept=True)
+        except ConfigError:
+            return None
+
     def instead(
         self,
         error: Exception,

@@ -20,6 +20,7 @@ from zennotify.core.window import Window, WindowKey
 from zennotify.errors import ControlError
 from zennotify.store import Store, open_reader
 from zennotify.store.rows import NewDelivery, Quarantined
+from zennotify.store.silencing import KeptSilence
 from zennotify.store.transaction import Transaction
 from zennotify.web.control_server import ControlServer
 
@@ -117,6 +118,7 @@ def test_it_prints_one_array() -> None:
         "facts": 2,
         "windows": 0,
         "quarantine": 1,
+        "silences": 0,
         "left": 0,
     }
 
@@ -341,3 +343,30 @@ def test_lists_show_what_names_a_guest() -> None:
     assert [one["event"] for one in owed] == [f"{number:032x}" for number in (2, 1)]
     assert run("events", "list", "--guest", " ").exit_code == 2
     assert run("events", "--quarantine", "--guest", "nora").exit_code == 2
+
+
+def muted(id_: str, **match: Any) -> KeptSilence:
+    return KeptSilence(id=id_, rule="r", match=match, since=START, until=START, why="", by="")
+
+
+def test_silences_about_the_guest_go_and_others_stay(folder: Path) -> None:
+    store = Store.open(f"sqlite:///{folder / 'zennotify.db'}")
+    for one in (muted("a", **{"guest.id": "Nora"}), muted("b", **{"guest.id": "nora-2"}), muted("c")):
+        store.write(Transaction.add_silence, one)
+    store.close()
+    done = run("forget", "nora", answer="y\n")
+    assert "2 facts, 0 windows, 1 quarantined body, 1 silence\nErase this guest?" in done.stderr
+    assert done.stdout.endswith("2 facts, 0 windows, 1 quarantined body, 1 silence\n")
+    reader = open_reader("sqlite:///zennotify.db")
+    assert [one.id for one in reader.silences()] == ["b", "c"]
+    reader.close()
+
+
+def test_a_guest_whom_only_a_silence_names_is_forgotten(folder: Path) -> None:
+    guest = "d08327d8-f928-4c37-8be3-1b2c3d4e5f60"
+    store = Store.open(f"sqlite:///{folder / 'zennotify.db'}")
+    store.write(Transaction.add_silence, muted("a", **{"guest.id": guest}))
+    store.close()
+    said = json.loads(run("forget", guest, "--yes", "--json").stdout)
+    assert {row["kind"]: row["count"] for row in said if row["count"]} == {"silences": 1}
+    assert run("forget", guest, "--yes").stderr == NOTHING

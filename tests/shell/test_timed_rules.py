@@ -22,7 +22,7 @@ from zennotify.core.notify import GuestChannel
 from zennotify.core.path import parse_path
 from zennotify.core.rule import Rule, RuleSet
 from zennotify.core.stale import Then
-from zennotify.core.suppression import SuppressedBy
+from zennotify.core.suppression import Mark, SuppressedBy
 from zennotify.core.threshold import Threshold
 from zennotify.core.wait import Opposite
 from zennotify.errors import ConfigError
@@ -119,7 +119,7 @@ def test_a_rule_is_suppressed_by_another_whatever_their_order() -> None:
     assert result.warnings == ()
     booking = result.rules.rules[0]
     assert booking.suppressed == SuppressedBy(rule="class", same=paths("session.id"), within=2 * HOUR)
-    assert result.rules.fires_for == {"class": [booking.suppressed]}
+    assert result.rules.marks == {"class": [Mark("fired session.id", paths("session.id"), 4 * HOUR)]}
 
 
 @pytest.mark.parametrize(

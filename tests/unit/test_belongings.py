@@ -224,3 +224,29 @@ def test_a_thing_goes_unless_it_has_become_anothers() -> None:
     assert fact_without("guest nora", "group g", fact(guest="Nora", services=["Cut"])) is None
     others = fact(guest="mia")
     assert fact_without("guest nora", "group g", others) == others
+
+
+GUID = "d08327d8-f928-4c37-8be3-1b2c3d4e5f60"
+
+
+@pytest.mark.parametrize(
+    ("guest", "match", "is_about"),
+    [
+        (GUID, {"guest.id": GUID.upper()}, True),
+        (GUID, {"data.note": {"contains": f"for {GUID}"}}, True),
+        (GUID, {"guest.id": ["x", GUID]}, True),
+        (GUID, {"guest.id": {"not": [GUID]}}, True),
+        (GUID, {"center.id": "another"}, False),
+        (GUID, {"guest.name": " ABC Test "}, True),
+        (GUID, {"guest.name": {"starts_with": "abc test"}}, True),
+        (GUID, {"center.name": "Bellevue", "data.total": 12}, False),
+        ("12", {"guest.id": 12}, True),
+        ("12", {"data.guest_id": "12"}, True),
+        ("12", {"data.total": 12}, False),
+    ],
+)
+def test_a_silence_about_the_guest_is_known_by_its_match(
+    guest: str, match: dict[str, Any], is_about: bool
+) -> None:
+    own = belongings({f"guest {guest}": fact(name="Abc test")}, guest)
+    assert own.is_in_match(match) is is_about

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.onpaper import opening_hours as hours
 from zennotify.core.hours import (
     ALL_DAY,
     HoursError,
@@ -27,20 +28,6 @@ BEIRUT = ZoneInfo("Asia/Beirut")
 #: A whole day does not exist: 2011-12-30.
 APIA = ZoneInfo("Pacific/Apia")
 MINUTE = timedelta(minutes=1)
-
-
-def hours(week: str = "", **dates: str) -> OpeningHours:
-    """`hours("mon-fri 09:00-20:00; sun closed", d20261225="closed")`."""
-    days: list[Ranges | None] = [None] * 7
-    for part in filter(None, week.split("; ")):
-        names, _, text = part.partition(" ")
-        numbers = read_days(names)
-        assert isinstance(numbers, tuple)
-        for number in numbers:
-            days[number] = read_ranges(text)
-    return OpeningHours(
-        tuple(days), {date.fromisoformat(day[1:]): read_ranges(text) for day, text in dates.items()}
-    )
 
 
 def at(text: str, zone: ZoneInfo = LOS_ANGELES, *, fold: int = 0) -> datetime:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from zennotify import __version__
-from zennotify.cli import check, daemon, doctor, forget, post, preview, records, send, windows
+from zennotify.cli import check, daemon, doctor, forget, post, preview, records, send, silences, windows
 from zennotify.cli.project import fail
 from zennotify.errors import ZennotifyError
 
@@ -43,6 +43,7 @@ for command in (
     send.send,
     records.events,
     records.deliveries,
+    silences.silences,
     windows.windows,
     doctor.doctor,
     forget.forget,

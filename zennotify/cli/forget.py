@@ -27,7 +27,7 @@ _PATIENCE = 30.0
 #: How often it is tried to empty SQLite's log while somebody reads.
 _TRIES = 20
 #: What is counted.
-_KINDS = ("events", "messages", "cancelled", "texts", "facts", "windows", "quarantine", "left")
+_KINDS = ("events", "messages", "cancelled", "texts", "facts", "windows", "quarantine", "silences", "left")
 _NOTHING = "nothing is known of a guest with this id: there is nothing to erase"
 _OUT_OF_REACH = (
     "What was sent to Slack, mail or SMS, and backups of the store, are out of reach.  A next event of this guest, or"
@@ -60,7 +60,7 @@ class _Holder(NamedTuple):
 @config_option
 @json_option
 def forget(guest_id: str, yes: bool, config_path: Path, as_json: bool) -> None:
-    """Erase a guest everywhere: in facts, events, messages, windows and quarantined bodies.
+    """Erase a guest everywhere: in facts, events, messages, windows, quarantined bodies and silences.
 
     Every event that names the guest goes, with its decisions and messages; those that still wait are not sent.  An
     event that names only a booking, an invoice, a membership or a package of the guest holds ids and codes: it stays,
@@ -180,10 +180,12 @@ def _outcome(erased: Counter[str]) -> dict[str, int]:
 
 def _intention(found: Found) -> str:
     waiting = f"; {_count(found.waiting, 'message')} that wait will not be sent" if found.waiting else ""
+    facts = len(found.facts) + len(found.things)
+    small = _small(facts, len(found.windows), len(found.quarantine), len(found.silences))
     return (
         f"{_count(len(found.events), 'event')} with all that came of them{waiting}\n"
         f"the texts of what was made of {_count(len(found.about) + len(found.quoted), 'other event')}\n"
-        f"{_small(len(found.facts) + len(found.things), len(found.windows), len(found.quarantine))}"
+        f"{small}"
     )
 
 
@@ -195,12 +197,13 @@ def _say(erased: Counter[str], as_json: bool) -> None:
     not_sent = f", {erased['cancelled']} of which waited and will not be sent" if erased["cancelled"] else ""
     click.echo(f"{_count(erased['events'], 'event')} with {_count(erased['messages'], 'message')}{not_sent}")
     click.echo(f"the texts of {_count(erased['texts'], 'other message')}")
-    click.echo(_small(erased["facts"], erased["windows"], erased["quarantine"]))
+    click.echo(_small(erased["facts"], erased["windows"], erased["quarantine"], erased["silences"]))
 
 
-def _small(facts: int, windows: int, bodies: int) -> str:
+def _small(facts: int, windows: int, bodies: int, silences: int) -> str:
     several = _count(bodies, "quarantined body", "quarantined bodies")
-    return f"{_count(facts, 'fact')}, {_count(windows, 'window')}, {several}"
+    muted = f", {_count(silences, 'silence')}" if silences else ""
+    return f"{_count(facts, 'fact')}, {_count(windows, 'window')}, {several}{muted}"
 
 
 def _count(number: int, one: str, many: str | None = None) -> str:

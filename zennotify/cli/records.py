@@ -20,6 +20,7 @@ from zennotify.cli.project import (
     since_option,
 )
 from zennotify.cli.rows import (
+    ListByDefault,
     delivery_json,
     delivery_line,
     event_json,
@@ -45,15 +46,6 @@ from zennotify.zenoti.mention import Mention
 _PATIENCE = 10.0
 
 
-class _ListByDefault(click.Group):
-    """A family of commands that lists when no command is named."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
 def _guest(_context: click.Context, _option: click.Parameter, value: str | None) -> BodyFilter | None:
     if value is None:
         return None
@@ -71,7 +63,7 @@ _guest_option = click.option(
 )
 
 
-@click.group(cls=_ListByDefault)
+@click.group(cls=ListByDefault)
 def events() -> None:
     """What came in, and what the rules made of it (without a command: list)."""
 
@@ -129,7 +121,7 @@ def events_show(event_id: str, config_path: Path, as_json: bool) -> None:
         click.echo("\n".join(exhibit.event_lines(event)))
 
 
-@click.group(cls=_ListByDefault)
+@click.group(cls=ListByDefault)
 def deliveries() -> None:
     """What went out, or waits to (without a command: list)."""
 

@@ -29,6 +29,16 @@ most_option = click.option(
 )
 
 
+class ListByDefault(click.Group):
+    """A family of commands that lists when no command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take `list` for the command where none is named."""
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
 def only(found: Sequence[Row], what: str, beginning: str) -> Row:
     """Return the one that was found by the beginning of its id, or end the command."""
     if not found:

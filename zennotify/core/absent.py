@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from zennotify.core.during import During
+from zennotify.core.hours import OpeningHours
+from zennotify.core.model import as_utc
 from zennotify.core.path import Path
 from zennotify.core.window import Window
 
@@ -28,15 +30,31 @@ class Absent:
     #: Only time within these hours counts; None: all time.
     during: During | None = None
 
+    def ends(self, local: datetime, center: OpeningHours | None, by: datetime) -> datetime | None:
+        """Return when it has been missing for long enough, from a moment by the centre's clock on, or None."""
+        if self.during is not None:
+            return self.during.at(center).advance(local, self.period, by)
+        due = as_utc(local) + self.period
+        return due if due <= by else None
 
-def hear(window: Window | None, at: datetime, now: datetime, due: datetime | None, place: int) -> Window:
-    """Return the window after an event of the time `at`; `due` is when it will have been missing for long enough."""
-    if window is not None and at < window.until <= now:  # a later time is one of a clock that was ahead
+
+def hear(
+    absent: Absent,
+    window: Window | None,
+    local: datetime,
+    now: datetime,
+    center: OpeningHours | None,
+    place: int,
+) -> Window:
+    """Return the window after an event that happened at a moment by the centre's clock."""
+    at = as_utc(local)
+    if window is not None and at <= window.until <= now:  # a later time is one of a clock that was ahead
         return window
-    forgotten = max(at, now) + FORGOTTEN_AFTER
-    if due is not None and due > forgotten:
-        due = None
-    if due is not None and due <= now and window is not None and window.due is None:
+    forgotten = now + FORGOTTEN_AFTER
+    due = absent.ends(local, center, forgotten)
+    if due is not None:
+        due = max(as_utc(due), now)  # an event that came late may already have been the last for too long
+    if due == now and window is not None and window.due is None:
         due = None  # it is so old that what has been told still holds: many late events are not many alarms
     # Its own time does not depend on our clock; an event without one happened when it came.
     opened = now if at == now else None

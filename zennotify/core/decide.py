@@ -18,19 +18,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from zennotify.core.absent import hear
+from zennotify.core.absent import Absent, hear
 from zennotify.core.during import Otherwise, is_outside
-from zennotify.core.hours import OpeningHours
 from zennotify.core.model import Event, Names, Reason
 from zennotify.core.notify import addresses, capped
-from zennotify.core.outgoing import Outgoing, joined, pass_on
+from zennotify.core.outgoing import Outgoing, elsewhere, joined, pass_on
 from zennotify.core.rule import SUPPRESSED, Rule, RuleSet
 from zennotify.core.scene import Decision, Opposed, Passed, Revision, Scene, window_keys
 from zennotify.core.silence import silence_of
 from zennotify.core.stale import Then
 from zennotify.core.suppression import fire, suppressor
 from zennotify.core.threshold import Threshold, pass_threshold
-from zennotify.core.wait import Wait, begin_wait, is_withdrawn, oppose
+from zennotify.core.wait import Wait, begin_wait, oppose, opposite_of, withdraws
 from zennotify.core.window import Stage, WindowKey
 from zennotify.errors import ExpressionError
 
@@ -44,7 +43,8 @@ def examine(event: Event, names: Names, rules: RuleSet) -> list[Examined]:
         Opposed(rule, window_keys(rule, names, rules)) for rule in rules.opposing(event.kind, names)
     ]
     for rule in rules.matching(event.kind, names):
-        if not rule.enabled:
+        # What is awaited is noted all the same: the rule may be enabled again before it is missed.
+        if not rule.enabled and rule.absent is None:
             examined.append(Decision(rule=rule.id, reason=Reason.DISABLED))
             continue
         try:
@@ -86,15 +86,18 @@ def conclude(examined: Sequence[Examined], scene: Scene) -> Concluded:
     for item in examined:
         if isinstance(item, Opposed):
             revisions += _withdraw(item, scene)
-    counts = {item.rule.id: _count(item, scene) for item in examined if isinstance(item, Passed)}
+    counts: dict[str, _Counted] = {}
+    for item in examined:
+        if isinstance(item, Passed):
+            if item.rule.absent is not None:
+                _hear(item.rule.absent, item, scene)
+            else:
+                counts[item.rule.id] = _count(item, scene)
     decisions: list[Decision] = []
     for item in examined:
         if isinstance(item, Decision):
             decisions.append(item)
-        elif isinstance(item, Passed):
-            if item.rule.absent is not None:
-                _hear(item, scene)
-                continue
+        elif isinstance(item, Passed) and item.rule.absent is None:
             decisions.append(_through(item, counts[item.rule.id], scene, revisions))
     return Concluded(decisions, revisions)
 
@@ -116,12 +119,16 @@ def _count(item: Passed, scene: Scene) -> _Counted:
     if rule.threshold is not None:
         counted = _towards(rule.threshold, item.keys.get(Stage.THRESHOLD), scene)
     if counted.is_enough:
-        for suppressed in scene.rules.fires_for.get(rule.id, ()):
-            key = item.keys.get(suppressed.stage)
-            if key is not None:
-                window = fire(scene.windows.get(key), scene.at, scene.now, suppressed.within)
-                scene.windows.put(key, window)
+        leave_marks(rule, item.keys, scene, scene.at)
     return counted
+
+
+def leave_marks(rule: Rule, keys: dict[str, WindowKey], scene: Scene, at: datetime) -> None:
+    """Remember that a rule has fired at `at`, for those that it suppresses."""
+    for mark in scene.rules.marks.get(rule.id, ()):
+        key = keys.get(mark.stage)
+        if key is not None:
+            scene.windows.put(key, fire(mark, scene.windows.get(key), at, scene.now))
 
 
 def _towards(threshold: Threshold, key: WindowKey | None, scene: Scene) -> _Counted:
@@ -170,7 +177,8 @@ def muted(rule: Rule, keys: dict[str, WindowKey], scene: Scene) -> Decision | No
         return Decision(rule=rule.id, reason=Reason.SILENCED, detail=str(silence))
     key = keys.get(SUPPRESSED)
     if rule.suppressed is not None and key is not None:
-        fired = suppressor(rule.suppressed, scene.windows.get(key), scene.at)
+        at = scene.at if rule.absent is None else scene.now
+        fired = suppressor(rule.suppressed, scene.windows.get(key), at)
         if fired is not None:
             detail = f"{rule.suppressed.rule} fired for the same at {fired.isoformat()}"
             return Decision(rule=rule.id, reason=Reason.SUPPRESSED, detail=detail)
@@ -183,18 +191,13 @@ def within_hours(message: Outgoing, scene: Scene) -> Outgoing | Decision:
     if (
         hours is None
         or hours.otherwise is Otherwise.HOLD
-        or not is_outside(hours, _center(scene), scene.local())
+        or not is_outside(hours, scene.opening_hours(), scene.local())
     ):
         return message
     if hours.otherwise is Otherwise.DROP:
         detail = f"{scene.local():%H:%M} is outside {hours.during.text}"
         return Decision(rule=message.rule.id, reason=Reason.OUTSIDE_HOURS, detail=detail)
-    detail = f"outside {hours.during.text}: told elsewhere"
-    return replace(message, notify=hours.notify, told=None, detail=joined(message.detail, detail))
-
-
-def _center(scene: Scene) -> OpeningHours | None:
-    return scene.rules.directory.hours_of(scene.names)
+    return elsewhere(message, hours)
 
 
 # --- what waits ---------------------------------------------------------------------------------------------------
@@ -207,7 +210,7 @@ def _withdraw(item: Opposed, scene: Scene) -> list[Revision]:
         return []
     scene.windows.put(unless, oppose(wait, scene.windows.get(unless), scene.at, scene.now))
     window = scene.windows.get(key)
-    if window is None or window.event is None or not is_withdrawn(window.times[0], scene.at):
+    if window is None or window.event is None or not withdraws(window, scene.at):
         return []
     scene.windows.put(key, None)
     detail = f"{scene.names['event']['type']} came: event {scene.event}"
@@ -224,9 +227,9 @@ def _wait(
         path = wait.after_path.text if wait.after_path else ""
         return Decision(rule=rule.id, reason=Reason.NO_MOMENT, detail=f"{path} is not known")
     unless = item.keys.get(Stage.UNLESS)
-    opposite = windows.get(unless) if unless is not None else None
-    if opposite is not None and is_withdrawn(scene.at, opposite.times[0]):
-        detail = f"its opposite came before it, at {opposite.times[0].isoformat()}"
+    opposite = opposite_of(windows.get(unless), scene.at) if unless is not None else None
+    if opposite is not None:
+        detail = f"its opposite came before it, and is of {opposite.isoformat()}"
         return Decision(rule=rule.id, reason=Reason.WITHDRAWN, detail=detail)
     key = item.keys.get(Stage.WAIT) or WindowKey(rule.id, Stage.WAIT, f"event {scene.place}")
     before = windows.get(key)
@@ -244,7 +247,7 @@ def _wait(
         scene.place,
         opened=scene.now if wait.after is None else None,
         count=message.count,
-        is_elsewhere=message.notify != rule.notify,
+        is_elsewhere=message.is_elsewhere,
         is_late=message.is_late,
     )
     windows.put(key, replace(window, rule_set=scene.rules.hash))
@@ -255,15 +258,11 @@ def _wait(
     return Decision(rule=rule.id, reason=Reason.WAITING, detail=detail)
 
 
-def _hear(item: Passed, scene: Scene) -> None:
+def _hear(absent: Absent, item: Passed, scene: Scene) -> None:
     """Note that something has come that a rule awaits."""
-    rule, key = item.rule, item.keys.get(Stage.ABSENT)
-    if rule.absent is None or key is None:
+    key = item.keys.get(Stage.ABSENT)
+    if key is None:
         return
-    absent, directory = rule.absent, scene.rules.directory
-    due: datetime | None = scene.at + absent.period
-    if absent.during is not None:
-        hours = absent.during.at(directory.hours_of(scene.names))
-        due = hours.advance(directory.local(scene.names, scene.at), absent.period)
-    window = hear(scene.windows.get(key), scene.at, scene.now, due, scene.place)
+    local = scene.rules.directory.local(scene.names, scene.at)
+    window = hear(absent, scene.windows.get(key), local, scene.now, scene.opening_hours(), scene.place)
     scene.windows.put(key, replace(window, rule_set=scene.rules.hash))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from zennotify.core.hours import next_time
+from zennotify.core.model import as_utc
 from zennotify.core.path import Path
 from zennotify.core.window import Window
 
@@ -40,17 +41,13 @@ class Digest:
     def ends(self, local: datetime) -> datetime:
         """Return when a digest ends that begins now, at an aware moment of the clock on the wall."""
         if self.at is None:
-            return local + (self.every or LATE_EVERY)
+            # In UTC: Python adds by the clock on the wall, which may be put back meanwhile.
+            return as_utc(local) + (self.every or LATE_EVERY)
         return next_time(local, self.at)
 
 
 #: Of what is stale, where the rule has none.
 LATE: Final = Digest(every=LATE_EVERY)
-
-
-def is_open(window: Window | None) -> bool:
-    """Return whether there is a digest that an event goes into."""
-    return window is not None and window.due is not None
 
 
 def begin_digest(before: Window | None, due: datetime, opened: datetime | None) -> Window:

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from zennotify.core import digest, escalation
-from zennotify.core.absent import told
-from zennotify.core.decide import muted, within_hours
+from zennotify.core import absent, digest, escalation
+from zennotify.core.decide import leave_marks, muted, within_hours
 from zennotify.core.model import Reason
-from zennotify.core.notify import Address, Told, addresses, within_caps
-from zennotify.core.outgoing import Outgoing, pass_on, send
+from zennotify.core.notify import Address, Told, addresses
+from zennotify.core.outgoing import Outgoing, elsewhere, owe, pass_on, send
 from zennotify.core.rule import Rule
 from zennotify.core.scene import Decision, Duty, Revision, Scene, window_keys
 from zennotify.core.wait import goes_elsewhere, was_late
 from zennotify.core.window import Stage, Window, WindowKey
 
 #: The stages whose windows have timers.
-TIMED: Final = (Stage.WAIT, Stage.DIGEST, Stage.LATE, Stage.ABSENT, Stage.ESCALATE)
+TIMED: Final = (Stage.WAIT, Stage.DIGEST, Stage.ELSEWHERE, Stage.LATE, Stage.ABSENT, Stage.ESCALATE)
 
 
 class Fired(NamedTuple):
@@ -60,23 +59,28 @@ def give_up(key: WindowKey, window: Window, detail: str) -> Fired:
 
 def _end_wait(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
     scene.windows.put(key, None)
-    elsewhere = rule.hours.notify if rule.hours is not None and goes_elsewhere(window) else ()
     message = Outgoing(
-        rule=rule,
-        notify=elsewhere or rule.notify,
-        is_late=was_late(window),
-        count=window.count,
-        meant=scene.now,
+        rule=rule, notify=rule.notify, is_late=was_late(window), count=window.count, meant=scene.now
     )
+    if goes_elsewhere(window):
+        message = _elsewhere(message)
     decision = _speak(message, scene)
     place = window.event if window.event is not None else scene.place
     return Fired(decision, place, revisions=(Revision(place, rule.id, decision.reason, decision.detail),))
 
 
 def _miss(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
-    scene.windows.put(key, told(window))
+    scene.windows.put(key, absent.told(window))
+    if rule.enabled:
+        leave_marks(rule, window_keys(rule, scene.names, scene.rules), scene, scene.now)
     message = Outgoing(rule=rule, notify=rule.notify, meant=scene.now)
     return Fired(_speak(message, scene), window.event, is_new=True)
+
+
+def _elsewhere(message: Outgoing) -> Outgoing:
+    """Return the message as it goes to those who are told outside the hours, where there still are some."""
+    hours = message.rule.hours
+    return message if hours is None or not hours.notify else elsewhere(message, hours)
 
 
 def _speak(message: Outgoing, scene: Scene) -> Decision:
@@ -84,7 +88,7 @@ def _speak(message: Outgoing, scene: Scene) -> Decision:
     rule = message.rule
     if not rule.enabled:
         return Decision(rule=rule.id, reason=Reason.DISABLED)
-    keys = window_keys(rule, scene.names, scene.rules) if rule.id in scene.rules.memories else {}
+    keys = window_keys(rule, scene.names, scene.rules)
     stopped = muted(rule, keys, scene)
     if stopped is not None:
         return stopped
@@ -111,6 +115,8 @@ def _end_digest(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fir
             meant=scene.now,
             told=_alone(key),
         )
+        if key.stage == Stage.ELSEWHERE:
+            message = _elsewhere(message)
         decision = send(message, scene)
     else:
         decision = Decision(rule=rule.id, reason=Reason.DISABLED)
@@ -132,18 +138,10 @@ def _climb(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
     place = window.event if window.number is None else None
     if not rule.enabled or window.count >= len(rule.escalate):
         scene.windows.put(key, None)
-        return Fired(Decision(rule=rule.id, reason=Reason.DISABLED), place, window.number)
+        detail = "it has no such step any more" if rule.enabled else ""
+        return Fired(Decision(rule=rule.id, reason=Reason.DISABLED, detail=detail), place, window.number)
     step = rule.escalate[window.count]
     scene.windows.put(key, escalation.climb(rule.escalate, window))
-    directory = scene.rules.directory
-    whom = addresses(step.notify, scene.names, directory)
-    if directory.has_caps:
-        whom, counted = within_caps(whom, directory, scene.windows.get, scene.now)
-        scene.windows.changed.update(counted)
-    duties = tuple(
-        Duty(one.channel, scene.now, 0, one.recipient, step=window.count + 1, meant=scene.now)
-        for one in whom.addresses
-    )
-    detail = "; ".join(refusal.detail for refusal in whom.refusals)
-    reason = Reason.NOTIFIED if duties else whom.refusals[0].reason
-    return Fired(Decision(rule=rule.id, reason=reason, detail=detail, duties=duties), place, window.number)
+    told = addresses(step.notify, scene.names, scene.rules.directory)
+    duty = Duty(channel="", due=scene.now, step=window.count + 1, counted=window.held, meant=scene.now)
+    return Fired(owe(rule, told, duty, "", scene), place, window.number)

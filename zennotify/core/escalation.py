@@ -1,8 +1,8 @@
 """The stage `escalate`: who is told next while nobody acknowledges.
 
 Its window: `until` is when the message itself went out, from which all steps count; `count` is the number of steps that
-have been taken, `due` when the next one is.  It holds the `event` or the gathered events' `number` that the message
-was about.  Whoever acknowledges ends it.
+have been taken, `due` when the next one is, `held` what the message had counted.  It holds the `event` or the gathered
+events' `number` that the message was about.  Whoever acknowledges ends it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ def begin(
     opened: datetime | None,
     event: int | None,
     number: int | None,
+    counted: int,
 ) -> Window:
     """Return the window of a message that goes out at `sent`; `opened` where that counts from now."""
-    return Window(until=sent, opened=opened, due=sent + steps[0].after, event=event, number=number)
+    due = sent + steps[0].after
+    return Window(until=sent, opened=opened, due=due, event=event, number=number, held=counted)
 
 
 def climb(steps: Sequence[Step], window: Window) -> Window | None:

@@ -92,20 +92,23 @@ class OpeningHours:
             pass
         return None
 
-    def advance(self, local: datetime, span: timedelta) -> datetime | None:
-        """Return the moment at which, from an aware one on, it has been open for `span`; None when it never will have.
+    def advance(self, local: datetime, span: timedelta, by: datetime) -> datetime | None:
+        """Return the moment at which, from an aware one on, it has been open for `span`; None when not even by `by`.
 
         Hours that are not known count as open.  The moment is in the zone of `local`.
         """
-        zone, left = _zone(local), span
-        moment = self.next_opening(local)
+        zone, left, limit = _zone(local), span, by.astimezone(UTC)
         try:
-            while moment is not None:
-                closing = self._closing(moment)
-                if closing is None or moment.astimezone(UTC) + left <= closing:
-                    return (moment.astimezone(UTC) + left).astimezone(zone)
-                left -= closing - moment.astimezone(UTC)
-                moment = self.next_opening(closing.astimezone(zone))
+            opening = self.next_opening(local)
+            while opening is not None:
+                start, closing = opening.astimezone(UTC), self._closing(opening)
+                end = start + left
+                if closing is None or end <= closing:
+                    return end.astimezone(zone) if end <= limit else None
+                if closing >= limit:
+                    return None
+                left -= closing - start
+                opening = self.next_opening(closing.astimezone(zone))
         except OverflowError:  # the end of the calendar
             pass
         return None
@@ -116,12 +119,11 @@ class OpeningHours:
         if not self.dates and all(ranges is None for ranges in self.week):
             return None
         for day in (local.date() - timedelta(days=1), local.date()):
-            ranges = self.of(day)
-            for opens, closes in ALL_DAY if ranges is None else ranges:
+            for opens, closes in self.of(day) or ():
                 closing = _moment(day, closes, zone)
                 if _moment(day, opens, zone) <= now < closing:
                     return closing
-        raise ValueError("it is not open then")
+        return next_time(local, 0).astimezone(UTC)  # nothing is known of this day
 
     def of(self, day: date) -> Ranges | None:
         """Return the ranges that begin on a day; () is closed, None is unknown."""

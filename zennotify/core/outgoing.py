@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from zennotify.core import digest as digests
 from zennotify.core import escalation
 from zennotify.core.digest import Digest
-from zennotify.core.during import Otherwise, is_outside, next_opening
-from zennotify.core.model import Reason
+from zennotify.core.during import Hours, Otherwise, is_outside, next_opening
+from zennotify.core.model import Reason, as_utc
 from zennotify.core.notify import Told, addresses, within_caps
 from zennotify.core.once import pass_once
 from zennotify.core.rule import Rule
@@ -27,6 +28,7 @@ class Outgoing:
     rule: Rule
     #: The rule's own, or those of `hours: {otherwise}`.
     notify: tuple[str, ...]
+    is_elsewhere: bool = False
     #: Whom they tell, where that has been asked already.
     told: Told | None = None
     #: Why it goes this way, for who asks.
@@ -53,37 +55,36 @@ def pass_on(message: Outgoing, keys: dict[str, WindowKey], scene: Scene) -> Deci
             detail = f"once until {window.until.isoformat()}"
             return Decision(rule=rule.id, reason=Reason.HELD_BACK, detail=joined(message.detail, detail))
         message = replace(message, held_back=held_back)
-    if rule.digest is not None:
-        key = keys.get(Stage.DIGEST) or WindowKey(rule.id, Stage.DIGEST, "")
-        return _digest(message, rule.digest, key, scene)
-    if message.is_late:
-        return _digest(message, digests.LATE, WindowKey(rule.id, Stage.LATE, ""), scene)
-    return send(message, scene)
+    if rule.digest is None and not message.is_late:
+        return send(message, scene)
+    stage = Stage.LATE if rule.digest is None else Stage.DIGEST
+    key = keys.get(stage) or WindowKey(rule.id, stage, "")
+    if message.is_elsewhere:  # others are told: it is a digest of its own
+        key = key._replace(stage=Stage.ELSEWHERE)
+    return _digest(message, rule.digest or digests.LATE, key, scene)
 
 
 def _digest(message: Outgoing, digest: Digest, key: WindowKey, scene: Scene) -> Decision:
     """Gather an event for its digest; the first one of an immediate digest goes out by itself."""
-    before = scene.windows.get(key)
-    detail = message.detail
-    if before is not None and digests.is_open(before):
-        window = before
-    else:
-        directory = scene.rules.directory
-        opened = scene.now if digest.at is None else None
-        due = digest.ends(directory.local(scene.names if digest.is_of_center else None, scene.now))
-        window = replace(digests.begin_digest(before, due, opened), rule_set=scene.rules.hash)
+    local = partial(scene.rules.directory.local, scene.names if digest.is_of_center else None)
+    window, detail = scene.windows.get(key), message.detail
+    if window is None or window.due is None:
+        due, opened = as_utc(digest.ends(local(scene.now))), scene.now if digest.at is None else None
+        window = replace(digests.begin_digest(window, due, opened), rule_set=scene.rules.hash)
         if digest.immediate and not message.is_late:
             scene.windows.put(key, window)
             return send(message, scene)
-    is_late = digests.is_late(window, scene.at)
+    # What has waited came in time.
+    is_late = message.meant is None and digests.is_late(window, scene.at)
     if is_late:
         detail = joined(detail, "it came too late for the digest before, and goes into the next")
     window = digests.gather(window, scene.place, message.held_back, scene.windows.new_number)
     scene.windows.put(key, window)
     assert window.number is not None, "what has gathered has a number"  # noqa: S101
     scene.windows.gather(Gathered(window.number, scene.place, is_late))
-    due_text = "" if window.due is None else f"until {window.due.isoformat()}"
-    return Decision(rule=message.rule.id, reason=Reason.DIGESTED, detail=joined(detail, due_text))
+    if window.due is not None:
+        detail = joined(detail, f"until {local(window.due).isoformat()}")
+    return Decision(rule=message.rule.id, reason=Reason.DIGESTED, detail=detail)
 
 
 def send(message: Outgoing, scene: Scene) -> Decision:
@@ -92,50 +93,65 @@ def send(message: Outgoing, scene: Scene) -> Decision:
     due, meant, detail, reason = scene.now, message.meant, message.detail, ""
     hours = rule.hours
     if hours is not None and hours.otherwise is Otherwise.HOLD:
-        center, local = directory.hours_of(scene.names), scene.local()
+        center, local = scene.opening_hours(), scene.local()
         if is_outside(hours, center, local):
             opening = next_opening(hours, center, local)
             if opening is None:
                 return Decision(rule=rule.id, reason=Reason.OUTSIDE_HOURS, detail="it never opens again")
-            due = meant = opening
+            # In UTC: Python adds by the clock on the wall, which may be put back meanwhile.
+            due = meant = as_utc(opening)
             reason = Reason.OUTSIDE_HOURS.value
             detail = joined(detail, f"held until {opening.isoformat()}")
-    told = message.told or addresses(message.notify, scene.names, directory)
-    if directory.has_caps:
-        told, counted = within_caps(told, directory, scene.windows.get, scene.now)
-        scene.windows.changed.update(counted)
-    detail = joined(detail, *(refusal.detail for refusal in told.refusals))
-    used_up = tuple(refusal.used_up for refusal in told.refusals if refusal.used_up)
-    if not told.addresses:
-        return Decision(rule=rule.id, reason=told.refusals[0].reason, detail=detail, used_up=used_up)
     # A digest has waited already, and one name among many is not worth more.
     hold = rule.hold if due == scene.now and message.number is None else None
     awaited = () if hold is None else tuple(hold.awaited(scene.names))
     if hold is not None and awaited:
         due += hold.period
-    duties = tuple(
-        Duty(
-            channel=one.channel,
-            due=due,
-            held_back=message.held_back,
-            recipient=one.recipient,
-            awaited=awaited,
-            counted=message.count,
-            meant=meant,
-            reason=reason,
-        )
-        for one in told.addresses
+    duty = Duty(
+        channel="",
+        due=due,
+        held_back=message.held_back,
+        awaited=awaited,
+        counted=message.count,
+        meant=meant,
+        reason=reason,
     )
-    if rule.escalate:
-        _escalate(rule, message.number, due, None if reason else scene.now, scene)
-    return Decision(rule=rule.id, reason=Reason.NOTIFIED, detail=detail, duties=duties, used_up=used_up)
+    told = message.told or addresses(message.notify, scene.names, directory)
+    decision = owe(rule, told, duty, detail, scene)
+    if rule.escalate and decision.duties:
+        _escalate(message, due, None if reason else scene.now, scene)
+    return decision
 
 
-def _escalate(rule: Rule, number: int | None, due: datetime, opened: datetime | None, scene: Scene) -> None:
-    place = scene.place if number is None else None
-    window = escalation.begin(rule.escalate, due, opened=opened, event=scene.place, number=number)
-    key = escalation_key(rule.id, place=place, number=number)
+def owe(rule: Rule, told: Told, duty: Duty, detail: str, scene: Scene) -> Decision:
+    """Ask the caps: return the decision by which each who is told is owed a message, all as `duty` is."""
+    directory = scene.rules.directory
+    if directory.has_caps:
+        told, counted = within_caps(told, directory, scene.windows.get, scene.now)
+        scene.windows.changed.update(counted)
+    duties = tuple(duty._replace(channel=one.channel, recipient=one.recipient) for one in told.addresses)
+    return Decision(
+        rule=rule.id,
+        reason=Reason.NOTIFIED if duties else told.refusals[0].reason,
+        detail=joined(detail, *(refusal.detail for refusal in told.refusals)),
+        duties=duties,
+        used_up=tuple(refusal.used_up for refusal in told.refusals if refusal.used_up),
+    )
+
+
+def _escalate(message: Outgoing, due: datetime, opened: datetime | None, scene: Scene) -> None:
+    rule, number = message.rule, message.number
+    window = escalation.begin(
+        rule.escalate, due, opened=opened, event=scene.place, number=number, counted=message.count
+    )
+    key = escalation_key(rule.id, place=scene.place if number is None else None, number=number)
     scene.windows.put(key, replace(window, rule_set=scene.rules.hash))
+
+
+def elsewhere(message: Outgoing, hours: Hours) -> Outgoing:
+    """Return the message as it goes to those who are told outside the hours."""
+    detail = joined(message.detail, f"outside {hours.during.text}: told elsewhere")
+    return replace(message, notify=hours.notify, is_elsewhere=True, told=None, detail=detail)
 
 
 def joined(*parts: str) -> str:

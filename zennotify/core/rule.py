@@ -18,7 +18,7 @@ from zennotify.core.notify import Directory
 from zennotify.core.once import Once
 from zennotify.core.path import Path
 from zennotify.core.stale import Stale
-from zennotify.core.suppression import SuppressedBy
+from zennotify.core.suppression import Mark, SuppressedBy
 from zennotify.core.threshold import Threshold
 from zennotify.core.wait import Opposite, Wait
 from zennotify.core.window import Stage
@@ -181,19 +181,19 @@ class RuleSet:
     rules: tuple[Rule, ...]
     directory: Directory = field(default_factory=Directory, compare=False)
     by_id: Mapping[str, Rule] = field(init=False, compare=False, repr=False)
-    #: For each rule, those that are muted when it fires: one for each `same`.
-    fires_for: Mapping[str, Sequence[SuppressedBy]] = field(init=False, compare=False, repr=False)
+    #: For each rule, what is remembered when it fires, for those that it mutes: one for each `same`.
+    marks: Mapping[str, Sequence[Mark]] = field(init=False, compare=False, repr=False)
     #: For each rule, the windows that it asks or changes.
     memories: Mapping[str, Sequence[Memory]] = field(init=False, compare=False, repr=False)
     _index: _Index[Rule] = field(init=False, compare=False, repr=False)
     _opposites: _Index[Opposing] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        fires_for = _fires_for(self.rules)
+        marks = _marks(self.rules)
         opposites = [Opposing(rule, one) for rule in self.rules if rule.wait for one in rule.wait.unless]
-        memories = {rule.id: tuple(_memories(rule, fires_for.get(rule.id, ()))) for rule in self.rules}
+        memories = {rule.id: tuple(_memories(rule, marks.get(rule.id, ()))) for rule in self.rules}
         object.__setattr__(self, "by_id", {rule.id: rule for rule in self.rules})
-        object.__setattr__(self, "fires_for", fires_for)
+        object.__setattr__(self, "marks", marks)
         object.__setattr__(self, "memories", memories)
         object.__setattr__(self, "_index", _Index(self.rules))
         object.__setattr__(self, "_opposites", _Index(opposites))
@@ -219,20 +219,21 @@ class RuleSet:
         return list({one.rule.id: one.rule for one in found}.values())
 
 
-def _fires_for(rules: Sequence[Rule]) -> dict[str, list[SuppressedBy]]:
-    """Return for each rule what mutes others when it fires, with the longest `within` for each `same`."""
-    found: dict[str, dict[str, SuppressedBy]] = {}
+def _marks(rules: Sequence[Rule]) -> dict[str, list[Mark]]:
+    """Return for each rule what is remembered when it fires, for as long as the longest of those that it mutes asks."""
+    found: dict[str, dict[str, Mark]] = {}
     for rule in rules:
         wanted = rule.suppressed
         if wanted is not None:
             same = found.setdefault(wanted.rule, {})
+            lasts = 2 * wanted.within + (rule.wait.longest if rule.wait else timedelta(0))
             known = same.get(wanted.stage)
-            if known is None or known.within < wanted.within:
-                same[wanted.stage] = wanted
+            if known is None or known.lasts < lasts:
+                same[wanted.stage] = Mark(wanted.stage, wanted.same, lasts)
     return {rule: list(same.values()) for rule, same in found.items()}
 
 
-def _memories(rule: Rule, fires_for: Sequence[SuppressedBy]) -> Iterator[Memory]:
+def _memories(rule: Rule, marks: Sequence[Mark]) -> Iterator[Memory]:
     stages: list[tuple[Stage, Threshold | Wait | Once | Digest | Absent | None]] = [
         (Stage.THRESHOLD, rule.threshold),
         (Stage.WAIT, rule.wait),
@@ -245,8 +246,8 @@ def _memories(rule: Rule, fires_for: Sequence[SuppressedBy]) -> Iterator[Memory]
         # Without `per` a rule's events are one to it; only what waits has to wait for itself, or it would be lost.
         if one is not None and (one.per or not isinstance(one, Wait)):
             yield Memory(stage, rule.id, stage, one.per)
-    for fires in fires_for:
-        yield Memory(fires.stage, rule.id, fires.stage, fires.same)
+    for mark in marks:
+        yield Memory(mark.stage, rule.id, mark.stage, mark.same)
     if rule.suppressed is not None:
         yield Memory(SUPPRESSED, rule.suppressed.rule, rule.suppressed.stage, rule.suppressed.same)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from zennotify.core.hours import OpeningHours
 from zennotify.core.model import Names, Reason
 from zennotify.core.notify import Told
 from zennotify.core.rule import Rule, RuleSet
@@ -93,6 +94,10 @@ class Scene:
     def local(self) -> datetime:
         """Return `now` by the clock of the event's centre."""
         return self.rules.directory.local(self.names, self.now)
+
+    def opening_hours(self) -> OpeningHours | None:
+        """Return the opening hours of the event's centre, or None where they are not known."""
+        return self.rules.directory.hours_of(self.names)
 
 
 def window_keys(rule: Rule, names: Names, rules: RuleSet) -> dict[str, WindowKey]:

@@ -11,12 +11,22 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from zennotify.core.path import Path
 from zennotify.core.window import Stage, Window
 
 _MOST_TIMES: Final = 50
+
+
+class Mark(NamedTuple):
+    """What is remembered of a rule that fires, for those that it suppresses by the same paths."""
+
+    #: Of the windows.
+    stage: str
+    same: tuple[Path, ...]
+    #: How long one of those may still ask for it: it may come late, and wait.
+    lasts: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +43,12 @@ class SuppressedBy:
         return f"{Stage.FIRED} {' '.join(path.text for path in self.same)}"
 
 
-def fire(window: Window | None, at: datetime, now: datetime, within: timedelta) -> Window:
+def fire(mark: Mark, window: Window | None, at: datetime, now: datetime) -> Window:
     """Remember that the other rule has fired for an event of the time `at`."""
     times = list(window.times) if window else []
     insort(times, at)
-    del times[: bisect_left(times, times[-1] - 2 * within)]
-    return Window(until=max(times[-1], now) + within, times=tuple(times[-_MOST_TIMES:]))
+    del times[: bisect_left(times, times[-1] - mark.lasts)]
+    return Window(until=max(times[-1], now) + mark.lasts, times=tuple(times[-_MOST_TIMES:]))
 
 
 def suppressor(suppressed: SuppressedBy, window: Window | None, at: datetime) -> datetime | None:

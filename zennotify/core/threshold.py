@@ -50,5 +50,5 @@ def pass_threshold(
         ),
         default=1,  # it was too late to be counted with the others
     )
-    until = max(times[-1], now) + threshold.within
+    until = max(times[-1], now) + 2 * threshold.within
     return number, Window(until=until, times=tuple(times))

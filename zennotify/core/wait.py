@@ -14,12 +14,14 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from zennotify.core.match import Clause
-from zennotify.core.model import Names
+from zennotify.core.model import Names, as_utc
 from zennotify.core.path import Path
 from zennotify.core.window import Window
 
 #: So long, or as long as the wait itself, an opposite is remembered that came before what it withdraws.
 REMEMBER_OPPOSITE: Final = timedelta(hours=24)
+#: So far ahead may lie what a wait counts from, e.g. an appointment, as far as is remembered what may mute it.
+LONGEST_AHEAD: Final = timedelta(days=90)
 #: What is found before the wait, as bits.
 _ELSEWHERE: Final = 1
 _LATE: Final = 2
@@ -52,11 +54,16 @@ class Wait:
     unless: tuple[Opposite, ...] = ()
     per: tuple[Path, ...] = ()
 
+    @property
+    def longest(self) -> timedelta:
+        """How long something may wait."""
+        return self.period if self.after is None else self.period + LONGEST_AHEAD
+
     def ends(self, names: Names, now: datetime) -> datetime | None:
         """Return when the wait of an event that arrives at `now` ends; None where there is no such moment."""
         start = now if self.after is None else self.after(names)
         try:
-            return None if start is None else start + self.period
+            return None if start is None else as_utc(start) + self.period
         except OverflowError:
             return None
 
@@ -92,6 +99,11 @@ def oppose(wait: Wait, window: Window | None, at: datetime, now: datetime) -> Wi
     return Window(until=max(latest, now) + max(wait.period, REMEMBER_OPPOSITE), times=(latest,))
 
 
-def is_withdrawn(at: datetime, opposite: datetime) -> bool:
-    """Return whether an opposite withdraws an event of the time `at`: what came first does not matter."""
-    return opposite > at
+def opposite_of(window: Window | None, at: datetime) -> datetime | None:
+    """Return the time of an opposite that came before an event of the time `at`, and happened after it; or None."""
+    return window.times[0] if window is not None and window.times[0] > at else None
+
+
+def withdraws(waiting: Window, at: datetime) -> bool:
+    """Return whether an opposite of the time `at` withdraws what waits; of equal times the first to come is earlier."""
+    return at >= waiting.times[0]

@@ -20,7 +20,6 @@ from zennotify.core.path import Path
 
 #: A longer key (characters) is kept as its hash: PostgreSQL's indexes refuse one of 2,704 bytes.
 _LONGEST_KEY = 300
-_NOTHING = (None, "")
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -35,6 +34,8 @@ class Stage(StrEnum):
     UNLESS = "unless"
     ONCE = "once"
     DIGEST = "digest"
+    #: The digest of what is told elsewhere: see `hours`.
+    ELSEWHERE = "elsewhere"
     #: What was too old to be sent alone; of a rule without a digest of its own.
     LATE = "late"
     ABSENT = "absent"
@@ -132,14 +133,12 @@ class Windows:
 def key_text(per: Sequence[Path], names: Names) -> str | None:
     """Return the text of a window's key, the values at these paths; None where one of them is not known.
 
-    What is missing, null or empty is no key: all unknown guests are not one guest.
+    What is missing, null or blank is no key: all unknown guests are not one guest.
     """
     parts: list[list[str]] = []
     for path in per:
         keys = [
-            _text(keys[-1][1])
-            for value in path.values(names)
-            if value not in _NOTHING and (keys := keys_of(value))
+            text for value in path.values(names) if (keys := keys_of(value)) and (text := _text(keys[-1][1]))
         ]
         if not keys:
             return None
@@ -160,5 +159,7 @@ def _written(parts: list[list[str]]) -> str:
 
 
 def _text(key: Any) -> str:
-    """Return equal texts for equal keys: 5.0 is 5."""
+    """Return equal texts for equal keys: 5.0 is 5.  What is null or blank has none."""
+    if key is None:
+        return ""
     return str(int(key) if isinstance(key, float) and key.is_integer() else key)

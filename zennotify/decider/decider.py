@@ -104,6 +104,7 @@ class Decider:
         ops: Ops,
         past: Callable[[str], RuleSet | None] = lambda _hash: None,
         set_timer: Callable[[datetime | None], None] = lambda _due: None,
+        silences: Callable[[], Sequence[Silence]] = tuple,
     ) -> None:
         self._writer = writer
         self._metrics = metrics
@@ -122,7 +123,8 @@ class Decider:
         self._gone: dict[str, RuleSet | None] = {}
         self._next_timer: datetime | None = None
         self._last_fired = _NEVER
-        self._silences: tuple[Silence, ...] = ()
+        #: Returns the silences that may mute something.
+        self._silences = silences
         self._rules: RuleSet | None = None
         self._has_rules = asyncio.Event()
         self._waiting_room = WaitingRoom()
@@ -265,7 +267,7 @@ class Decider:
         return (read if is_lost else events | read), len(kept) == _BATCH
 
     def _new_batch(self, rules: RuleSet) -> Batch:
-        return Batch(rules, self._reading.class_times, self._silences, self._clocks)
+        return Batch(rules, self._reading.class_times, self._silences(), self._clocks)
 
     def _rule_of(self, key: WindowKey, window: Window) -> tuple[Rule, RuleSet] | None:
         """Return the rule of a window and the set that it is in: one that was removed goes on as it was."""

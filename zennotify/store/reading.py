@@ -35,6 +35,7 @@ from zennotify.store.schema import (
     to_micros,
     undecided,
 )
+from zennotify.store.silencing import SilenceReading
 from zennotify.store.statements import FACTS
 from zennotify.store.views import (
     AttemptView,
@@ -69,7 +70,7 @@ def _by(name: str, rows: Iterable[Any]) -> dict[str, list[Any]]:
     return grouped
 
 
-class Reader(Recalling, Walking):
+class Reader(Recalling, SilenceReading, Walking):
     """Reads the store."""
 
     def events(

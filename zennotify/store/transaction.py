@@ -37,6 +37,7 @@ from zennotify.store.schema import (
     undecided,
     windows,
 )
+from zennotify.store.silencing import Silencing
 
 #: Quarantine is bounded: the oldest go when either is passed.
 MOST_QUARANTINED = 1000
@@ -44,7 +45,7 @@ MOST_QUARANTINED_BYTES = 64 * 2**20
 _OPEN = (DeliveryState.PENDING.value, DeliveryState.SENDING.value)
 
 
-class Transaction(Delivering, Remembering, Erasing):
+class Transaction(Delivering, Remembering, Silencing, Erasing):
     """The statements, on one connection that is inside a transaction."""
 
     # --- events -------------------------------------------------------------------------------------------

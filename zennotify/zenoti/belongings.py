@@ -7,6 +7,7 @@ of this booking its invoice.  It is over when `extent` does not change any more.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
@@ -21,6 +22,8 @@ from zennotify.zenoti.things import POINTERS, things_of
 KINDS = POINTERS["guest"]
 #: What tells a person.
 _PERSON: Final = ("name", "first_name", "last_name", "email", "phone")
+#: A path that leads to a guest's id.
+_OF_GUEST: Final = re.compile(r"guest(?:_id|\.id)$", re.IGNORECASE)
 
 
 class Bearing(Enum):
@@ -151,6 +154,16 @@ class Belongings:
         parts = json.loads(key) if key.startswith("[[") else ()  # a long one is kept as its hash
         return any(text.strip().lower() in wanted for part in parts for text in part)
 
+    def is_in_match(self, match: Mapping[str, Any]) -> bool:
+        """Return whether a silence is about the guest: by id, name, e-mail address or phone number."""
+        return any(self._is_meant(path, wanted) for path, wanted in match.items())
+
+    def _is_meant(self, path: str, wanted: Any) -> bool:
+        if self.mention.in_value(wanted):
+            # A number may be a centre's or a service's as well.
+            return not self.mention.id.isdecimal() or _OF_GUEST.search(path) is not None
+        return any(text.strip().lower() in self.person for text in _texts(wanted))
+
     def _meet(self, said: Mapping[str, Any]) -> None:
         """Remember what is said of the guest's person."""
         texts = [said[field] for field in _PERSON if isinstance(said.get(field), str)]
@@ -188,6 +201,14 @@ def fact_without(guest: Key, key: Key, kept: str) -> str | None:
         return json.dumps(left, separators=(",", ":")) if left else None
     owner = dict(_pointers(lessons)).get("guest", guest)
     return None if guest in {key, owner} else kept
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a value of `match`."""
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        yield from _texts(item)
 
 
 def _pointers(lessons: Sequence[Lesson]) -> Iterator[tuple[str, Key]]:
