@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
@@ -175,23 +175,26 @@ class Intake:
             f"It is kept in quarantine, for the reason {receipt.reason}.  See: zennotify events --quarantine",
         )
 
-    def _in_order(self, arrival: _Arrival) -> _Arrival:
-        """Let an event arrive after those that were kept, and the timers that have fired, while it waited here.
+    def _in_order(self, arrivals: list[_Arrival]) -> Iterator[_Arrival]:
+        """Let events arrive after those that were kept, and the timers that have fired, while they waited here.
 
         So events lie in the order of their arrival, and no timer has fired that was due after one that follows.
         """
-        stamped = arrival.event.received_at
-        before = (self._last_arrival, self._decider.last_fired)
-        moment = max(stamped, *(one for one in before if one <= stamped + _MOST_AHEAD))
-        if moment > stamped:
-            # Made anew: without an id of its own, its id says when it came.
-            event = reopen(arrival.body, moment, self._reading, arrival.event.type)
-            arrival = replace(arrival, event=event)
-        self._last_arrival = arrival.event.received_at
-        return arrival
+        fired = self._decider.last_fired
+        for arrival in arrivals:
+            stamped = moment = arrival.event.received_at
+            for before in (self._last_arrival, fired):
+                if moment < before <= stamped + _MOST_AHEAD:
+                    moment = before
+            self._last_arrival = moment
+            if moment is stamped:
+                yield arrival
+            else:  # made anew: without an id of its own, its id says when it came
+                event = reopen(arrival.body, moment, self._reading, arrival.event.type)
+                yield replace(arrival, event=event)
 
     def _keep(self, transaction: Transaction, arrivals: list[_Arrival]) -> list[_Kept]:
-        arrivals = [self._in_order(arrival) for arrival in arrivals]
+        arrivals = list(self._in_order(arrivals))
         ids = [arrival.event.id for arrival in arrivals]
         fingerprints = [arrival.fingerprint for arrival in arrivals]
         since = min(arrival.event.received_at for arrival in arrivals) - SAME_CONTENT

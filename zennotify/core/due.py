@@ -60,7 +60,7 @@ def give_up(key: WindowKey, window: Window, detail: str) -> Fired:
 def _end_wait(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
     scene.windows.put(key, None)
     message = Outgoing(
-        rule=rule, notify=rule.notify, is_late=was_late(window), count=window.count, meant=scene.now
+        rule=rule, notify=rule.notify, is_late=was_late(window), counted=window.count, meant=scene.now
     )
     if goes_elsewhere(window):
         message = _elsewhere(message)
@@ -110,7 +110,7 @@ def _end_digest(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fir
             rule=rule,
             notify=rule.notify,
             held_back=window.held,
-            count=window.count,
+            counted=window.count,
             number=window.number,
             meant=scene.now,
             told=_alone(key),

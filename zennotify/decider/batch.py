@@ -19,7 +19,7 @@ from zennotify.core.decide import Examined, aim, conclude, examine
 from zennotify.core.due import Fired, fire, give_up
 from zennotify.core.model import Reason, Zone, moment_of
 from zennotify.core.rule import Rule, RuleSet
-from zennotify.core.scene import Decision, Duty, Opposed, Passed, Revision, Scene
+from zennotify.core.scene import Decision, Duty, Passed, Revision, Scene
 from zennotify.core.silence import Silence
 from zennotify.core.window import Window, WindowKey, Windows
 from zennotify.decider.waiting import Waiting
@@ -143,9 +143,12 @@ class Batch:
         for case in cases:
             if self.first_due is not None and case.undecided.event.received_at >= self.first_due:
                 return case.undecided
-            self.decided += self._each(
-                [case], lambda case: self._conclude(case, memory), lambda case: case.undecided
-            )
+            try:
+                self.decided.append(self._conclude(case, memory))
+            except StoreError:  # as below
+                raise
+            except Exception as error:
+                self.decided.append(_failure(case.undecided, error))
         self.learned = memory.changed
         self.new_clocks = memory.new_clocks
         self.facts = memory.changes()
@@ -235,12 +238,13 @@ class Batch:
         self.windows = Windows(look_up, new_number)
 
     def _take_over(self, draft: Windows) -> None:
+        if not draft.changed:
+            return
         self.windows.add(draft)
-        dues = [
-            window.due for window in draft.changed.values() if window is not None and window.due is not None
-        ]
-        if dues:
-            self.first_due = min(dues) if self.first_due is None else min(self.first_due, *dues)
+        for window in draft.changed.values():
+            due = None if window is None else window.due
+            if due is not None and (self.first_due is None or due < self.first_due):
+                self.first_due = due
 
     # --- timers -------------------------------------------------------------------------------------------
 
@@ -362,10 +366,10 @@ def _asked(cases: Iterable[_Case]) -> set[WindowKey]:
     asked: set[WindowKey] = set()
     for case in cases:
         for item in case.examined:
-            if isinstance(item, Passed | Opposed):
+            if not isinstance(item, Decision):
                 asked.update(item.keys.values())
-            if isinstance(item, Passed):
-                asked.update(item.caps)
+                if isinstance(item, Passed) and item.caps:
+                    asked.update(item.caps)
     return asked
 
 

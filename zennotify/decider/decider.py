@@ -332,8 +332,9 @@ class Decider:
 
     def _let_wait(self, batches: Sequence[Batch], hastened: Sequence[Waiting]) -> None:
         for batch in batches:
-            if batch.now is not None:
-                self._waiting_room.end(batch.now)
+            now = batch.now
+            if now is not None:
+                self._waiting_room.end(now)
         self._waiting_room.leave(hastened)
         for batch in batches:
             for waiting in batch.waiting:

@@ -162,13 +162,14 @@ def kept_event(row: Any) -> KeptEvent:
 
 
 def _row(key: WindowKey, window: Window) -> tuple[Any, ...]:
+    until = to_micros(window.until)
     return (
         key.rule,
         key.stage,
         key.key,
-        to_micros(window.until),
+        until,
         window.held,
-        to_micros(window.expires),
+        until if window.lasts is None else to_micros(window.lasts),
         window.count,
         None if window.opened is None else to_micros(window.opened),
         None if window.due is None else to_micros(window.due),
