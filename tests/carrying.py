@@ -69,6 +69,8 @@ class World:
         self.store = Store.open(f"sqlite:///{folder / 'store.db'}")
         self.store.writer.start()
         self.outbox: Outbox | None = None
+        #: When the next timer is due, each time that the outbox said so.
+        self.timers: list[datetime | None] = []
         self._task: asyncio.Task[None] | None = None
 
     def way(
@@ -110,7 +112,14 @@ class World:
         tell = Ops(self.store.writer, self.clock, told, shapes, wake, reaching)
         self.metrics = Metrics()
         outbox = self.outbox = Outbox(
-            self.store.writer, self.clock, self.metrics, self.render, ways, tell, jitter=lambda: 1.0
+            self.store.writer,
+            self.clock,
+            self.metrics,
+            self.render,
+            ways,
+            tell,
+            jitter=lambda: 1.0,
+            set_timer=self.timers.append,
         )
         return outbox
 

@@ -18,6 +18,7 @@ import uvloop
 from pydantic import SecretStr
 
 from tests.http_corpus import OLD_SECRET, SECRET, Answer, Client, Kept
+from zennotify.acknowledgement import Acknowledger
 from zennotify.clock import SystemClock
 from zennotify.config import Address, ServerConfig
 from zennotify.errors import StoreUnavailable
@@ -143,12 +144,15 @@ async def receiving(
     where: Address | Sequence[socket.socket] = LOOPBACK,
     limits: Limits | None = None,
     recorder: Recorder | None = None,
+    acknowledger: Acknowledger | None = None,
     **config: Any,
 ) -> AsyncIterator[Receiving]:
     """Start a receiver, and stop it in the end."""
     recorder = recorder or Recorder()
     metrics = Metrics()
-    receiver = Receiver(ServerConfig(**config), recorder, metrics, SystemClock(), limits=limits)
+    receiver = Receiver(
+        ServerConfig(**config), recorder, metrics, SystemClock(), limits=limits, acknowledger=acknowledger
+    )
     await receiver.start(where)
     try:
         yield Receiving(receiver, recorder, metrics, receiver.addresses[0])

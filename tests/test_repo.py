@@ -44,7 +44,7 @@ def test_the_example_configuration_and_rules_have_no_problem() -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stderr == ""
-    assert done.stdout == "good: 19 rules, 3 channels, 5 centres, 0 warnings\n"
+    assert done.stdout == "good: 25 rules, 3 channels, 5 centres, 0 warnings\n"
 
 
 def test_every_template_is_used_by_a_rule() -> None:

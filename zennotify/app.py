@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from zennotify import __version__, byhand, systemd
+from zennotify.acknowledgement import Acknowledger, Acknowledging
 from zennotify.channel import (
     close_all,
 )
@@ -93,14 +94,41 @@ class App:
         def reaching(name: str, but_not_by: str) -> str | None:
             return self.outbox.reaching(name, but_not_by)
 
+        self._acknowledger = Acknowledger(
+            Acknowledging(
+                store.reader,
+                shapes,
+                lambda: self.rulebook.rules,
+                lambda rules_hash: self.rulebook.past_rules(rules_hash),  # noqa: PLW0108 - it is made below
+                time_zone=config.time_zone,
+                locale=config.locale,
+            ),
+            store.writer,
+            clock,
+            config.server.public_url,
+            wake,
+        )
         ops = Ops(store.writer, clock, config.ops, shapes, wake, reaching)
         self._enquiry = self._make_enquiry()
         self.rulebook = Rulebook(
-            surroundings(config, forms), store.writer, store.reader, clock, self.metrics, ops, self._enquiry
+            surroundings(config, forms),
+            store.writer,
+            store.reader,
+            clock,
+            self.metrics,
+            ops,
+            self._enquiry,
+            ack_url=self._acknowledger.url,
         )
-        self.outbox = Outbox(store.writer, clock, self.metrics, self.rulebook.render, ways, ops)
-        meant = reading(config)
         self._silences = Silences(store.writer, clock)
+
+        def tell_timer(due: datetime | None) -> None:
+            self.decider.tell_timer(due)  # made below: it wakes the outbox
+
+        self.outbox = Outbox(
+            store.writer, clock, self.metrics, self.rulebook.render, ways, ops, set_timer=tell_timer
+        )
+        meant = reading(config)
 
         def set_timer(due: datetime | None) -> None:
             self._timers.set(due)  # made below: it asks the decider
@@ -124,7 +152,9 @@ class App:
             decider=self.decider,
             ops=ops,
         )
-        self.receiver = Receiver(config.server, intake, self.metrics, clock, tell=ops.tell)
+        self.receiver = Receiver(
+            config.server, intake, self.metrics, clock, tell=ops.tell, acknowledger=self._acknowledger
+        )
         self.admin = Admin(readiness=self.readiness, metrics=self._metrics_text, paused=self._paused)
         self.control = ControlServer(
             {
@@ -134,6 +164,7 @@ class App:
                 "send": self._on_send,
                 "retry": self._on_retry,
                 "cancel": self._on_cancel,
+                "ack": self._on_ack,
                 "silences/add": self._silences.on_add,
                 "silences/end": self._silences.on_end,
                 "forget": self._on_forget,
@@ -202,6 +233,7 @@ class App:
         self._store.writer.start()
         if self._enquiry is not None:
             await self._enquiry.start()
+        await self._acknowledger.start()
         await self.rulebook.start()
         await self._silences.load()
         if self.rulebook.rules is not None:
@@ -347,6 +379,12 @@ class App:
 
     async def _on_cancel(self, arguments: dict[str, Any]) -> dict[str, Any]:
         return await self._change(Transaction.cancel, str(arguments.get("id")))
+
+    async def _on_ack(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return await self._acknowledger.command(arguments)
+        except (StoreUnavailable, ValueError) as error:
+            raise ControlError(str(error)) from error
 
     async def _change(self, statements: Callable[..., bool], *args: Any) -> dict[str, Any]:
         try:

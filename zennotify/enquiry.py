@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -57,13 +57,16 @@ class Enquiry:
         """Forget the answers that are still at hand: a guest's may be among them."""
         self._api.forget()
 
-    def fill(self, names: Names, memory: Memory, wants: Collection[Want]) -> str:
-        """Teach the memory what is wanted and can be found; return why something could not be, or nothing."""
+    def fill(self, several: Sequence[Names], memory: Memory, wants: Collection[Want]) -> str:
+        """Teach the memory what is wanted of these events, as far as it can be found for one message.
+
+        Returns why something could not be, or nothing.
+        """
         asked: set[Wanted] = set()
         until = time.monotonic() + DEADLINE.total_seconds()
         reason = ""
         while len(asked) < _MOST_CALLS:
-            wanted = _next(names, wants, asked)
+            wanted = next(filter(None, (_next(names, wants, asked) for names in several)), None)
             left = until - time.monotonic()
             if wanted is None or left <= 0 or self._loop is None:
                 break
@@ -73,8 +76,9 @@ class Enquiry:
             reason = reason or answer.reason
             if answer.things:
                 self._learn(memory, answer.things)
-                names.renew()
-        return reason if reason and names.unknown(wants) else ""
+                for names in several:
+                    names.renew()
+        return reason if reason and any(names.unknown(wants) for names in several) else ""
 
     def _learn(self, memory: Memory, things: Mapping[str, Mapping[str, Any]]) -> None:
         at = to_micros(self._clock.now())

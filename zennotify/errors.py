@@ -8,6 +8,8 @@
     ├── RecipientError       an event gives no recipient that can be written to
     ├── MessageError         a template could not be rendered for this event
     ├── ControlError         the running daemon could not be asked, or said no
+    ├── LinkError            a link is not one of ours
+    │   └── LinkExpired      it was, and is over
     └── StoreError           the store cannot be used at all
         ├── StoreLocked      another daemon holds it
         └── StoreUnavailable it cannot take this now; the same call may succeed later
@@ -64,6 +66,14 @@ class MessageError(ZennotifyError):
 
 class ControlError(ZennotifyError):
     """The running daemon could not be asked, or refused; the text is fit for the terminal."""
+
+
+class LinkError(ZennotifyError):
+    """A link that was not made here, or has been changed."""
+
+
+class LinkExpired(LinkError):  # noqa: N818 - a state, and named so in the documentation
+    """A link of ours whose time is over."""
 
 
 class StoreError(ZennotifyError):

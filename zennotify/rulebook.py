@@ -11,38 +11,44 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from zennotify.clock import Clock
 from zennotify.core.center import NOT_LISTED
 from zennotify.core.model import Form, Message, Reason, Room
 from zennotify.core.notify import GuestChannel
-from zennotify.core.rule import RuleSet
+from zennotify.core.rule import Rule, RuleSet
 from zennotify.core.stale import MARK, Then
 from zennotify.enquiry import Enquiry
 from zennotify.errors import ConfigError, MessageError, Problem, StoreError, place_of
-from zennotify.message import fallback
+from zennotify.message import Want, fallback
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.recent import RecentFacts
 from zennotify.rulefile import CompiledRules, Sources, compile_rules, read_sources
 from zennotify.spelling import did_you_mean
 from zennotify.store import Reader, Writer
-from zennotify.store.rows import Claimed, Withheld
+from zennotify.store.gatherings import Gathering
+from zennotify.store.rows import Claimed, KeptEvent, Withheld
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import EVENT_TYPES
 from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.memory import Memory
-from zennotify.zenoti.names import MessageNames, Names
+from zennotify.zenoti.names import MessageNames, Names, look_up
 
 logger = logging.getLogger("zennotify.rulebook")
 
 #: The beginning of a delivery's id that messages end with, and that every command takes.
 SHORT_ID = 8
+#: So many of the events that were gathered are told of one by one.
+MOST_EVENTS: Final = 200
+#: The reason of a delivery that is about events which have all been erased.
+ERASED: Final = "erased"
 #: Compiled rule sets of the past that are kept at hand.
 _MOST_PAST = 4
 
@@ -127,6 +133,43 @@ class Surroundings:
         return Written(message, problem)
 
 
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What a delivery is about."""
+
+    #: The event or, of several, the last: its names are the message's.
+    last: Names
+    memory: Memory
+    #: Those that were gathered, the oldest first.
+    events: Sequence[Names] | None = None
+    gathering: Gathering | None = None
+
+    @property
+    def asked(self) -> Sequence[Names]:
+        """All whose names the message may say."""
+        return [self.last, *(one for one in self.events or () if one is not self.last)]
+
+    def names(self, claimed: Claimed, now: datetime) -> MessageNames:
+        """Return the names that the message is written with."""
+        gathering = self.gathering
+        extra: dict[str, Any] = {
+            "count": claimed.counted or (1 if gathering is None else gathering.count),
+            "ack_url": "",
+            "held_back": claimed.held_back,
+            "instead_of": claimed.instead_of,
+            "came_late": 0 if gathering is None else gathering.late,
+            "now": now,
+            "rule": {"id": claimed.rule},
+        }
+        return MessageNames(self.last, extra, self.events)
+
+    def prepare(self, wants: Collection[Want]) -> None:
+        """Read at once what the message wants to know of many events; of one it is read when it is asked for."""
+        if self.events is not None:
+            kinds = {want.kind for want in wants} | {"center"}  # whose clock is asked for each time
+            look_up(self.asked, kinds, self.memory.prepare)
+
+
 class Rulebook:
     """Knows the rules in force and writes the messages."""
 
@@ -139,8 +182,11 @@ class Rulebook:
         metrics: Metrics,
         ops: Ops,
         enquiry: Enquiry | None = None,
+        ack_url: Callable[[str], str] = lambda _delivery: "",
     ) -> None:
+        """Take what is needed; `ack_url` returns where a delivery is acknowledged, by its id."""
         self._enquiry = enquiry
+        self._ack_url = ack_url
         self._surroundings = surroundings
         self._writer = writer
         self._reader = reader
@@ -234,34 +280,26 @@ class Rulebook:
     def render(self, claimed: Claimed, form: Form, room: Room) -> Message | Withheld:
         """Write a delivery's message by the rules that decided it; when its template fails, a plain one.
 
-        Nothing is written of what has become too old.
+        Nothing is written of what has become too old, or has been erased.
         """
-        assert claimed.event is not None, "what a window leads to has its text from the start"  # noqa: S101
-        kept, reading = claimed.event, self._surroundings.reading
-        event = reopen(kept.body, kept.received_at, reading, kept.type)
-        short_id = claimed.id[:SHORT_ID]
-        # The centres as they are called now, and names that have arrived since the event was decided.
-        centers = self._compiled.rules.directory.centers if self._compiled else NOT_LISTED
-        memory = Memory(self._facts.read, reading.class_times, centers)
-        known = Names(event, memory.recall, centers=centers)
-        extra: dict[str, Any] = {
-            "held_back": claimed.held_back,
-            "instead_of": claimed.instead_of,
-            "now": self._clock.now(),
-            "rule": {"id": claimed.rule},
-        }
-        names = MessageNames(known, extra)
-        prefix = ""
+        subject = self._subject(claimed)
+        if subject is None:
+            return Withheld(ERASED)
+        short_id, now, prefix = claimed.id[:SHORT_ID], self._clock.now(), ""
+        names = subject.names(claimed, now)
         try:
             compiled = self._set_of(claimed.rule_set)
             rule, template = compiled.rules.by_id[claimed.rule], compiled.messages[claimed.rule]
-            if rule.stale is not None and rule.stale.is_over(known, extra["now"]):
-                if rule.stale.then is Then.DROP and not claimed.is_by_hand:
-                    return Withheld(Reason.STALE.value)
-                prefix = MARK
-            names["rule"] = {"id": rule.id, "description": rule.description}
+            late = _lateness(rule, claimed, names, now)
+            if isinstance(late, Withheld):
+                return late
+            prefix = late
+            names |= _said(rule, claimed)
+            if rule.escalate or template.uses_ack_url:
+                names["ack_url"] = self._ack_url(claimed.id)
+            subject.prepare(template.wants)
             if self._enquiry is not None:
-                names["unknown_because"] = self._enquiry.fill(known, memory, template.wants)
+                names["unknown_because"] = self._enquiry.fill(subject.asked, subject.memory, template.wants)
             return template.render(form, names, short_id=short_id, room=room, prefix=prefix)
         except StoreError:  # it is written when the store is back
             raise
@@ -278,6 +316,30 @@ class Rulebook:
             )
             return message
 
+    def _subject(self, claimed: Claimed) -> _Subject | None:
+        """Return what a delivery is about; None where all of it has been erased."""
+        kept, gathering = claimed.event, None
+        if kept is None:
+            assert claimed.gathered is not None, "what has neither has its text from the start"  # noqa: S101
+            gathering = self._reader.gathering(claimed.gathered, MOST_EVENTS)
+            kept = gathering.last
+            if kept is None:
+                return None
+        reading = self._surroundings.reading
+        # The centres as they are called now, and names that have arrived since the event was decided.
+        centers = self._compiled.rules.directory.centers if self._compiled else NOT_LISTED
+        memory = Memory(self._facts.read, reading.class_times, centers)
+
+        def known(one: KeptEvent) -> Names:
+            event = reopen(one.body, one.received_at, reading, one.type)
+            return Names(event, memory.recall, centers=centers)
+
+        if gathering is None:
+            return _Subject(known(kept), memory)
+        events = {one.place: known(one) for one in gathering.oldest}
+        last = events.get(kept.place) or known(kept)
+        return _Subject(last, memory, tuple(events.values()), gathering)
+
     def _set_of(self, rules_hash: str) -> CompiledRules:
         compiled = self._compiled
         if compiled is not None and compiled.rules.hash == rules_hash:
@@ -290,6 +352,40 @@ class Rulebook:
         if sources is None:
             raise LookupError(rules_hash)
         return self._surroundings.compile(kept_sources(sources), past=True)
+
+
+def _lateness(rule: Rule, claimed: Claimed, names: MessageNames, now: datetime) -> str | Withheld:
+    """Return what stands before a message that goes out late, or why it does not."""
+    stale = rule.stale
+    if stale is None:
+        return ""
+    if stale.is_over(names, now, claimed.meant):
+        if stale.then is Then.DROP and not claimed.is_by_hand:
+            return Withheld(Reason.STALE.value)
+        if stale.then is Then.DIGEST and _can_be_gathered(rule, claimed):
+            return Withheld(Reason.DIGESTED.value, is_gathered=True)
+        return MARK
+    # A rule without a digest gathers only what is too old to be sent alone.
+    return MARK if claimed.gathered is not None and rule.digest is None else ""
+
+
+def _can_be_gathered(rule: Rule, claimed: Claimed) -> bool:
+    """Return whether a delivery is the message about one event itself, and nobody wants it sent at once."""
+    is_of_event = claimed.event is not None and rule.absent is None
+    return is_of_event and claimed.step == 0 and not claimed.is_by_hand
+
+
+def _said(rule: Rule, claimed: Claimed) -> dict[str, Any]:
+    """Return what the rule says of itself and of this message."""
+    said: dict[str, Any] = {
+        "rule": {"id": rule.id, "description": rule.description},
+        "asks_to_take": bool(rule.escalate),
+    }
+    if rule.absent is not None:  # it is about what has not come
+        said |= {"count": 0, "events": []}
+    if 0 < claimed.step <= len(rule.escalate):
+        said["untaken_for"] = rule.escalate[claimed.step - 1].after
+    return said
 
 
 def _kept(sources: Sources) -> str:

@@ -186,6 +186,12 @@ WINDOWS = [
     ("nora", "12345678901234567890123456789012", False),
     ("12", '[["12"]]', False),
     ("12", '[["new@example.com"]]', True),
+    # A channel, and whom it tells.
+    ("nora", "guest-sms +1 2065550188", True),
+    ("nora", "guest-mail New@example.com", True),
+    ("nora", "guest-mail other@example.com", False),
+    ("nora", "desk ", False),
+    ("12", "event 12", False),
 ]
 
 

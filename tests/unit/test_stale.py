@@ -25,6 +25,13 @@ def reason(then: Then, at: datetime | None, received_at: datetime = START) -> tu
     return made.reason, made.detail, len(windows)
 
 
+def test_what_was_meant_to_go_out_later_counts_from_then() -> None:
+    stale, names = Stale(2 * HOUR, "2h"), {"event": {"at": START, "received_at": START}}
+    assert stale.is_over(names, START + 2 * HOUR)
+    assert not stale.is_over(names, START + 2 * HOUR, START + HOUR)
+    assert stale.is_over(names, START + 3 * HOUR, START + HOUR)
+
+
 @pytest.mark.parametrize(
     ("age", "is_stale"),
     [(timedelta(0), False), (2 * HOUR - timedelta(microseconds=1), False), (2 * HOUR, True), (-HOUR, False)],

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from zennotify import __version__
-from zennotify.cli import check, daemon, doctor, forget, post, preview, records, send, silences, windows
+from zennotify.cli import ack, check, daemon, doctor, forget, post, preview, records, send, silences, windows
 from zennotify.cli.project import fail
 from zennotify.errors import ZennotifyError
 
@@ -49,3 +49,4 @@ for command in (
     forget.forget,
 ):
     main.add_command(command)
+records.deliveries.add_command(ack.ack)

@@ -35,6 +35,15 @@ class InForce:
                 return rules.by_id[window.key.rule]
         return None
 
+    @property
+    def last(self) -> RuleSet | None:
+        """The set in force; None where there is none that can be used."""
+        return None if self._last is None else self._set_of(self._last[0])
+
+    def past(self, rules_hash: str) -> RuleSet | None:
+        """Return a set that was in force before; None where it is not kept, or cannot be used any more."""
+        return self._set_of(rules_hash)
+
     @cached_property
     def centers(self) -> Centers:
         """The centres, for their names."""

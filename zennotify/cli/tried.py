@@ -125,7 +125,11 @@ def verdict(tried: Tried) -> str:
     """Say in a sentence whether the message would go out."""
     trial = tried.trial
     if trial.goes_out:
-        return "The message goes out."
+        *others, last = trial.hangs_on or ("",)
+        if not last:
+            return "The message goes out."
+        let = f"{', '.join(others)} and {last} let it" if others else f"{last} lets it"
+        return f"The message goes out, as far as {let}."
     stopped = next(stage for stage in trial.stages if stage.holds is False)
     return f"The message does NOT go out: {stopped.name}: {stopped.says}."
 

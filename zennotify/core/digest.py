@@ -15,7 +15,7 @@ from typing import Final
 from zennotify.core.hours import next_time
 from zennotify.core.model import as_utc
 from zennotify.core.path import Path
-from zennotify.core.window import Window
+from zennotify.core.window import Gathered, Stage, Window, WindowKey, Windows
 
 #: How long a digest that has gone out is remembered, so that a late event says so.
 _REMEMBER_CLOSED: Final = timedelta(days=7)
@@ -69,3 +69,31 @@ def gather(window: Window, place: int, held_back: int, new_number: Callable[[], 
 def close(window: Window, now: datetime) -> Window:
     """Return what is remembered of a digest that goes out, `now` being when it was due."""
     return Window(until=now, opened=window.opened, lasts=now + _REMEMBER_CLOSED)
+
+
+# --- what is too old to be sent alone when it is its turn ---------------------------------------------------------
+
+
+def late_key(rule: str, channel: str, recipient: str) -> WindowKey:
+    """Return the window that gathers what is late of a rule for one channel and recipient."""
+    return WindowKey(rule, Stage.LATE, f"{channel} {recipient}")
+
+
+def told_by(key: WindowKey) -> tuple[str, str] | None:
+    """Return the channel and the recipient of such a window; None where the rule says who is told."""
+    channel, blank, recipient = key.key.partition(" ")
+    return (channel, recipient) if key.stage == Stage.LATE and blank else None
+
+
+def gather_late(
+    windows: Windows, key: WindowKey, place: int, held_back: int, now: datetime, rule_set: str
+) -> None:
+    """Gather the event of a message that is too late, with others of its channel."""
+    window = windows.get(key)
+    if window is None or window.due is None:
+        begun = begin_digest(window, due=LATE.ends(now), opened=now)
+        window = replace(begun, rule_set=rule_set)
+    window = gather(window, place, held_back, windows.new_number)
+    assert window.number is not None, "what has gathered has a number"  # noqa: S101
+    windows.put(key, window)
+    windows.gather(Gathered(window.number, place))

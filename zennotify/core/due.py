@@ -127,10 +127,8 @@ def _end_digest(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fir
 
 def _alone(key: WindowKey) -> Told | None:
     """Return whom a digest tells that was made of one channel's messages; None where the rule says it."""
-    if key.stage != Stage.LATE or not key.key:
-        return None
-    channel, _, recipient = key.key.partition(" ")
-    return Told([Address(channel, recipient)])
+    whom = digest.told_by(key)
+    return None if whom is None else Told([Address(*whom)])
 
 
 def _climb(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:

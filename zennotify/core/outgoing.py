@@ -74,8 +74,9 @@ def _digest(message: Outgoing, digest: Digest, key: WindowKey, scene: Scene) -> 
         if digest.immediate and not message.is_late:
             scene.windows.put(key, window)
             return send(message, scene)
-    # What has waited came in time.
-    is_late = message.meant is None and digests.is_late(window, scene.at)
+    # What has waited came in time; what is gathered because it is late is always older than the message before.
+    may_be_late = message.rule.digest is not None and message.meant is None
+    is_late = may_be_late and digests.is_late(window, scene.at)
     if is_late:
         detail = joined(detail, "it came too late for the digest before, and goes into the next")
     window = digests.gather(window, scene.place, message.held_back, scene.windows.new_number)
@@ -110,7 +111,9 @@ def send(message: Outgoing, scene: Scene) -> Decision:
     duty = Duty("", due, message.held_back, "", awaited, 0, message.counted, meant, reason)
     told = message.told or addresses(message.notify, scene.names, directory)
     decision = owe(rule, told, duty, detail, scene)
-    if rule.escalate and decision.duties:
+    # What one channel was too late with is told again: its events are escalated already.
+    is_told_again = message.number is not None and message.told is not None
+    if rule.escalate and decision.duties and not is_told_again:
         _escalate(message, due, None if reason else scene.now, scene)
     return decision
 

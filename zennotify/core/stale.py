@@ -35,8 +35,11 @@ class Stale:
     text: str
     then: Then = Then.MARK
 
-    def is_over(self, names: Names, now: datetime) -> bool:
-        """Return whether an event is too old now: by its own time or, where it has none, by its arrival."""
+    def is_over(self, names: Names, now: datetime, meant: datetime | None = None) -> bool:
+        """Return whether an event is too old now: by its own time or, where it has none, by its arrival.
+
+        What was meant to go out later, because it waited or was held, counts from that moment.
+        """
         event = names["event"]
-        at: datetime = event["at"] or event["received_at"]
+        at: datetime = meant or event["at"] or event["received_at"]
         return now - at >= self.age

@@ -20,7 +20,7 @@ from zennotify.core.model import Reason
 from zennotify.core.rule import Rule, RuleSet
 from zennotify.core.scene import Decision
 from zennotify.core.silence import Silence
-from zennotify.core.window import Window, WindowKey
+from zennotify.core.window import Stage, Window, WindowKey
 from zennotify.decider.batch import Batch, Decided, Ended
 from zennotify.decider.turn import Turn
 from zennotify.decider.waiting import Waiting, WaitingRoom
@@ -53,6 +53,8 @@ _MOST_GONE = 8
 _NEVER = datetime.min.replace(tzinfo=UTC)
 #: Decisions that the owners hear of.
 _TROUBLES = {Reason.ERROR, Reason.FAILED}
+#: What a step of an escalation may come to without a word to them; they hear of troubles anyway.
+_HEARD = {Reason.NOTIFIED, Reason.DISABLED, *_TROUBLES}
 
 
 class _ReadBack:
@@ -233,6 +235,11 @@ class Decider:
 
     # --- in the writer's thread ---------------------------------------------------------------------------
 
+    def tell_timer(self, due: datetime | None) -> None:
+        """Take from others who have set a timer when the next one is due, after their commit."""
+        self._next_timer = due
+        self._set_timer(due)
+
     def _decide(self, transaction: Transaction, items: list[_Item]) -> list[_Answer]:
         events, has_more = self._taken(transaction, items)
         rules = self._rules
@@ -327,6 +334,9 @@ class Decider:
                     self._tell(event, decision)
                 if decision.used_up:
                     self._tell_used_up(event, decision)
+        for end in batch.ended:
+            if end.key.stage == Stage.ESCALATE and end.fired.decision.reason not in _HEARD:
+                self._tell_unheard(end.event, end.fired.decision)
         log.lines(logger, (_line(one) for one in batch.decided))
         log.lines(logger, (_timer_line(one) for one in batch.ended))
 
@@ -363,6 +373,14 @@ class Decider:
                 f"{decision.detail}\n\nUntil then no guest gets a message through it.  "
                 f"See: zennotify events show {event[:8]}",
             )
+
+    def _tell_unheard(self, event: str, decision: Decision) -> None:
+        self._ops.tell(
+            f"escalate {decision.rule}",
+            f"the next step of rule {decision.rule} tells nobody",
+            f"{decision.detail or decision.reason.value}\n\nNobody has taken it yet.  "
+            f"See: zennotify events show {event[:8]}",
+        )
 
     def _not_decided(self, items: list[_Item], error: Exception) -> None:
         """Read the events back later; what is not a passing fault ends the process, and `recover` isolates it."""

@@ -4,9 +4,9 @@ The only importer of Jinja, markdown-it and Babel.
 
 ::
 
-    templates  expression            what is compiled; fallback: what needs no template
+    templates  expression            what is compiled; fallback, taken: what needs no template
       check                          what may stand in it        problem, spell: how that is said
-      uses  ways  compared  wants    which paths it uses, for the checks of rulefile/ and for look-ups
+      uses  known  ways  compared  wants    which paths it uses, for the checks of rulefile/ and for look-ups
       sandbox  generator  limits     how it runs, bounded        filters, moments, missing: on what
       clock                          which clock a centre goes by; also for rules that know time
       template  forms                a message, for chat, e-mail, SMS or JSON
@@ -19,6 +19,7 @@ from zennotify.message.expression import compile_expression, compile_recipient, 
 from zennotify.message.fallback import fallback, notice
 from zennotify.message.forms import repeated
 from zennotify.message.problem import TemplateProblem
+from zennotify.message.taken import moment_text, taken_notice, time_text
 from zennotify.message.template import MessageTemplate
 from zennotify.message.templates import INLINE, Templates
 from zennotify.message.wants import Want
@@ -41,6 +42,9 @@ __all__ = [
     "expression_uses",
     "fallback",
     "moment_at",
+    "moment_text",
     "notice",
     "repeated",
+    "taken_notice",
+    "time_text",
 ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +18,8 @@ from jinja2.parser import Parser
 from zennotify.message.filters import FILTERS, TESTS
 from zennotify.message.problem import TOO_DEEP, TemplateProblem
 from zennotify.message.spell import spell
+from zennotify.message.uses import Place
+from zennotify.message.ways import Steps, is_element
 from zennotify.spelling import did_you_mean
 from zennotify.zenoti.codes import TABLES
 
@@ -129,6 +131,44 @@ def unknown_names(tree: nodes.Template, known: Known, own: Collection[str] = ())
     return found
 
 
+def unknown_elements(places: Iterable[Place], known: Known) -> Iterator[Trouble]:
+    """Yield each use of `events` as if it were an event, and of what its elements do not have.
+
+    `known` are their names, with their fields.
+    """
+    for steps, line in places:
+        wrong = _of_element(steps, known) if is_element(steps) else _of_events(steps)
+        if wrong:
+            yield Trouble(line, wrong)
+
+
+def _of_events(steps: Steps) -> str:
+    match steps:
+        case (_, "length" | "count" | "size", *_):
+            return "`events` is a list: write `events | length`, or `count` for all"
+        case (_, str() as name, *_):
+            return (
+                "`events` is a list: go through it with `for`, "
+                f"or write `events[0].{name}` for the oldest and `{name}` for the last"
+            )
+        case _:
+            return ""
+
+
+def _of_element(steps: Steps, known: Known) -> str:
+    match steps[2:]:
+        case (str() as name, *_) if name not in known:
+            return _has_no("an event of `events`", name, known)
+        case (str() as name, str() as field, *_) if known[name] and field not in known[name]:
+            return _has_no(f"`{name}`", field, known[name])
+        case _:
+            return ""
+
+
+def _has_no(what: str, field: str, fields: Collection[str]) -> str:
+    return f"{what} has no `{field}`{did_you_mean(field, fields) or '; it has: ' + ' '.join(fields)}"
+
+
 def _parameters(tree: nodes.Template) -> set[str]:
     """Return the names of macros, imported ones too."""
     names = {macro.name for macro in tree.find_all(nodes.Macro)}
@@ -150,7 +190,7 @@ def _field(node: nodes.Node, known: Known, given: Collection[str]) -> str | None
     fields = known.get(thing, ())
     if not fields or field in fields or thing in given:
         return None
-    return f"`{thing}` has no `{field}`{did_you_mean(field, fields) or '; it has: ' + ' '.join(fields)}"
+    return _has_no(f"`{thing}`", field, fields)
 
 
 def _parts(tree: nodes.Node) -> Iterator[nodes.Node]:
@@ -211,10 +251,11 @@ def _wrong_filter(node: nodes.Filter) -> Iterator[str]:
         yield from _wrong_name(node, FILTERS, "filter")
     if node.name in _NAMING_TEST and node.args:
         yield from _wrong_name(node, TESTS, "test")
-    if node.name in _NAMING_FIELD:
+    named = any(option.key == "attribute" for option in node.kwargs)
+    if node.name in _NAMING_FIELD or (node.name == "groupby" and not named):
         if not (node.args and _is_text(node.args[0])):
             yield f"`{node.name}` needs the name of a field in quotes"
-        if len(node.args) > 1:
+        if node.name in _NAMING_FIELD and len(node.args) > 1:
             yield from _wrong_name(node, TESTS, "test", 1)
     if node.name == "word" and node.args:
         yield from _wrong_name(node, TABLES, "table of codes")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from zennotify.core.model import Code, Form, Message, Names, Room, TimeText
-from zennotify.message import forms, moments
+from zennotify.message import forms, moments, notes
 from zennotify.message.limits import Run, Running
 
 _ANY_ROOM: Final = Room()
@@ -40,8 +40,9 @@ def fallback(  # noqa: PLR0913 - all that a message is made of
             "",
             f"This is the plain form of the message: its template failed at {problem[:_LONGEST_PROBLEM]}",
         ]
-    body = "\n".join(forms.shield(line) for line in lines)
-    return forms.message(form, forms.shield(title), body, short_id, room, prefix=prefix)
+    body = notes.before(names) + "\n".join(forms.shield(line) for line in lines)
+    ack_url = notes.ack_url(names, body)
+    return forms.message(form, forms.shield(title), body, short_id, room, prefix=prefix, ack_url=ack_url)
 
 
 def notice(form: Form, *, title: str, text: str, short_id: str, room: Room = _ANY_ROOM) -> Message:
@@ -51,7 +52,10 @@ def notice(form: Form, *, title: str, text: str, short_id: str, room: Room = _AN
 
 
 def _facts(names: Names) -> Iterator[str]:
-    """Yield what the event is, when and where, then its fields."""
+    """Yield what the event is, when and where, then its fields; of several it is the last."""
+    count = names.get("count", 1)
+    if isinstance(count, int) and count > 1:
+        yield f"{count} events; the last of them:"
     event = _group(names, "event")
     yield ", ".join(filter(None, (str(event.get("type") or "An event"), _moment(event), _center(names))))
     fields = {name: text for name, value in _group(names, "data").items() if (text := _short(value))}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import update_wrapper
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from babel.numbers import format_currency
 from jinja2 import Undefined
@@ -169,6 +169,38 @@ def _sum(context: EvalContext, values: Any, attribute: str | None = None, start:
     return sum(values)
 
 
+class Group(NamedTuple):
+    """Elements of a list that have something in common."""
+
+    grouper: Any
+    list: Sequence[Any]
+
+
+def _groupby(context: EvalContext, values: Any, attribute: str, default: Any = None) -> list[Group]:
+    """Return the elements that have the same at a path as groups, in the order of what that is."""
+    groups: dict[Any, Group] = {}
+    value_of = make_attrgetter(context.environment, attribute, default=default)
+    for element in values:
+        value = value_of(element)
+        if isinstance(value, Missing):
+            value.fail()
+        groups.setdefault(_rank(value), Group(value, [])).list.append(element)  # type: ignore[attr-defined]
+    return [groups[rank] for rank in sorted(groups)]
+
+
+def _rank(value: Any) -> tuple[int, Any]:
+    """Return what values are told apart by, and ordered: text without case, and nothing before all else."""
+    if value is None:
+        return 0, 0
+    if isinstance(value, (int, float)):
+        return 1, value
+    if isinstance(value, date):
+        return 2, value
+    if isinstance(value, str):
+        return 3, value.casefold()
+    raise Unfit(f"it groups by texts, numbers and times, not by {kind(value)}")
+
+
 def _as_text(name: str, value: Any) -> str:
     return value if isinstance(value, str) else show(value)
 
@@ -228,6 +260,7 @@ _LIST: Mapping[str, Filter] = {
     "list": list,
     "join": pass_eval_context(_join),
     "sum": pass_eval_context(_sum),
+    "groupby": pass_eval_context(_groupby),
 }
 _VALUE: Mapping[str, Filter] = {
     "local": moments.local,

@@ -31,6 +31,7 @@ _MOST_MARKS = 2
 _ANY_ROOM: Final = Room()
 
 _AGAIN: Final = "Sent again: the first try may have arrived."
+_TAKE: Final = "Take it:"
 #: What a message leaves free, so that the note of a repeat finds room.
 _FOR_NOTE: Final = 2 * len(_AGAIN)
 
@@ -44,18 +45,25 @@ def message(
     *,
     prefix: str = "",
     plain: bool = False,
+    ack_url: str = "",
 ) -> Message:
     """Finish a message whose values are shielded; `plain`: the body is text, not Markdown.
 
-    A `prefix` ("[TEST]") stands before the title or, where there is none, before the body.
+    A `prefix` ("[TEST]") stands before the title or, where there is none, before the body; where somebody is asked to
+    take care, `ack_url` stands last, and is never cut off.
     """
     if prefix:
         title, body = (f"{prefix} {title}", body) if title else (title, f"{shield(prefix)} {body}")
     title, body = _one_line(title, form, room.title), _clean(body).strip()
     if form is Form.SMS:
-        return Message(title="", body=_sms(title, body if plain else to_text(body), room), form=form)
+        text = _sms(title, body if plain else to_text(body), room, f"\n{_TAKE} {ack_url}" if ack_url else "")
+        return Message(title="", body=text, form=form)
     if body:
         finish: Callable[[str], str] = partial(_FINISH[form], title, short_id)
+        if ack_url:
+            # Chats find it in the text; in a mail it has to be a link.
+            url = f"<{shield(ack_url)}>" if form is Form.EMAIL else shield(ack_url)
+            finish = partial(_with_end, finish, f"\n\n{_TAKE} {url}")
         most = None if room.body is None else room.body - _FOR_NOTE
         body = within(body, most, finish, partial(room.weigh, title))
     return Message(title=title, body=body, form=form)
@@ -89,17 +97,22 @@ _FINISH: Final[dict[Form, Callable[[str, str, str], str]]] = {
 }
 
 
-def _sms(title: str, text: str, room: Room) -> str:
-    """Return title and text as one, kept to the parts or the characters that there is room for."""
+def _with_end(finish: Callable[[str], str], end: str, body: str) -> str:
+    return finish(body + end)
+
+
+def _sms(title: str, text: str, room: Room, end: str) -> str:
+    """Return title and text as one, kept to the parts or the characters that there is room for; `end` is never cut."""
     text = to_plain(text)
     if title and text:
         text = f"{title}\n{text}"
+    end = end if text else ""  # an empty message stays empty
     if room.segments is not None:
-        return sms.fit(sms.plain(text), room.segments)
-    if room.body is None or len(text) <= room.body:
-        return text
-    begin = kept(text, room.body - len(note(len(text))))
-    return f"{begin}{note(len(text) - len(begin))}"
+        return sms.fit(sms.plain(text), room.segments, end)
+    if room.body is None or len(text) + len(end) <= room.body:
+        return text + end
+    begin = kept(text, room.body - len(end) - len(note(len(text))))
+    return f"{begin}{note(len(text) - len(begin))}{end}"
 
 
 def _one_line(title: str, form: Form, longest: int) -> str:

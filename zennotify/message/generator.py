@@ -29,6 +29,11 @@ class Generator(CodeGenerator):
         """Compile a template; each body that may run again pays when it starts."""
         bodies = [node, *node.find_all((nodes.Block, nodes.For, nodes.Macro, nodes.CallBlock))]
         self._costs = {id(body.body): _cost(body) for body in bodies if isinstance(body, _Body)}
+        self._targets = {
+            id(loop.body): loop.target.name
+            for loop in node.find_all(nodes.For)
+            if isinstance(loop.target, nodes.Name)
+        }
         for loop in node.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, LOOP, [], [], None, None, lineno=loop.lineno)
         for imported in node.find_all((nodes.Import, nodes.FromImport)):
@@ -44,7 +49,16 @@ class Generator(CodeGenerator):
         """Compile a body."""
         if cost := self._costs.get(id(nodes)):
             self.writeline(f"environment.spend({cost})")
+        if target := self._targets.get(id(nodes)):
+            self.writeline(f"environment.turn_to({frame.symbols.ref(target)})")
         super().blockvisit(nodes, frame)
+
+    def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802 - Jinja's name
+        """Compile a loop; in one through events each event's centre counts, and behind it the one from before."""
+        before = self.temporary_identifier()
+        self.writeline(f"{before} = environment.here()")
+        super().visit_For(node, frame)
+        self.writeline(f"environment.turn_back({before})")
 
     def visit_Block(self, node: nodes.Block, frame: Frame) -> None:  # noqa: N802 - Jinja's name
         """Print nothing where a block stands: a message takes the blocks that it needs."""

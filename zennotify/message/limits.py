@@ -43,10 +43,12 @@ class Unfit(Refused):
 class Run:
     """One evaluation: what it has left, and what its filters look up."""
 
-    __slots__ = ("calls", "locale", "names", "printed", "steps", "time_zone")
+    __slots__ = ("calls", "here", "locale", "names", "printed", "steps", "time_zone")
 
     def __init__(self, names: Names, time_zone: str | None, locale: str) -> None:
         self.names = names
+        #: The names whose centre's clock and currency count: in a loop through events, those of its event.
+        self.here = names
         self.time_zone = time_zone
         self.locale = locale
         self.steps = MAX_STEPS

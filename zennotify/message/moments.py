@@ -44,7 +44,7 @@ def style(locale: str) -> Style:
 
 def of_center(field: str) -> str | None:
     """Return a text that is known of the event's centre, or None."""
-    return text_of_center(current().names, field)
+    return text_of_center(current().here, field)
 
 
 def local(value: Any, zone: str | None = None) -> Any:
@@ -114,7 +114,7 @@ def _readable(value: Any) -> date | None:
 def _at_center(moment: datetime, meant: str | None) -> datetime:
     """Return a moment by the centre's clock; one without a zone is meant as said."""
     run = current()
-    zone = center_zone(run.names, moment, run.time_zone)
+    zone = center_zone(run.here, moment, run.time_zone)
     if zone is None:
         raise Refused("the centre's time zone is not known here")
     return at_zone(moment, zone, meant)

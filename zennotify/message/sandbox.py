@@ -20,11 +20,12 @@ from jinja2.utils import missing
 from markupsafe import Markup
 
 from zennotify.message import limits
-from zennotify.message.filters import FILTERS, TESTS, glue, show
+from zennotify.message.filters import FILTERS, TESTS, Group, glue, show
 from zennotify.message.generator import LOOP, Generator
 from zennotify.message.limits import Refused, kind
 from zennotify.message.missing import Missing
 from zennotify.message.shield import shield
+from zennotify.zenoti.names import EventNames
 
 _LOOP = frozenset(
     {
@@ -43,10 +44,11 @@ _LOOP = frozenset(
 )
 _TEXT = frozenset({"startswith", "endswith"})
 _TIME = frozenset({"year", "month", "day", "hour", "minute"})
+_GROUP = frozenset({"grouper", "list"})
 #: What calling a macro costs, in steps, beside what its body pays.
 _CALL_COST = 2
 #: What has attributes: their names, by type.
-_ATTRIBUTES: Final = ((LoopContext, _LOOP), (str, _TEXT), (datetime, _TIME))
+_ATTRIBUTES: Final = ((LoopContext, _LOOP), (str, _TEXT), (datetime, _TIME), (Group, _GROUP))
 
 
 def _range(*bounds: Any) -> range:
@@ -161,6 +163,22 @@ class Sandbox(ImmutableSandboxedEnvironment):
             raise Refused(f"cannot loop over {kind(value)}")
         limits.spend(len(value))  # for the `if` of the loop, which no body pays for
         return value
+
+    @staticmethod
+    def here() -> Any:
+        """Return the names whose centre counts."""
+        return limits.current().here
+
+    @staticmethod
+    def turn_to(names: Any) -> None:
+        """Let the centre of an event count whose names these are, for times and amounts."""
+        if isinstance(names, EventNames):
+            limits.current().here = names
+
+    @staticmethod
+    def turn_back(names: Any) -> None:
+        """Let the centre count again that did before."""
+        limits.current().here = names
 
     def pick(self, value: Any, steps: tuple[Any, ...], texts: tuple[str, ...]) -> Any:
         """Follow a path from a value; `texts` has the path as written, up to each step."""

@@ -106,17 +106,20 @@ def plain(text: str) -> str:
     return plainer if measure(plainer).segments < before.segments else text
 
 
-def fit(text: str, segments: int) -> str:
-    """Return a text that needs at most so many parts: as it is, made plain, or cut and with a note that says so."""
-    if measure(text).segments <= segments:
-        return text
+def fit(text: str, segments: int, end: str = "") -> str:
+    """Return a text that needs at most so many parts: as it is, made plain, or cut and with a note that says so.
+
+    It ends with `end`, which is plain and never cut.
+    """
+    if measure(text + end).segments <= segments:
+        return text + end
     plainer = _plainer(text)
-    if measure(plainer).segments <= segments:
-        return plainer
+    if measure(plainer + end).segments <= segments:
+        return plainer + end
     # What makes a text UCS-2 may be behind the cut: then twice as much of it can stay.
     other = _NOT_GSM.search(plainer)
-    cuts = [_cut(plainer, Encoding.UCS2, len(plainer), segments)]
-    cuts.append(_cut(plainer, Encoding.GSM7, other.start() if other else len(plainer), segments))
+    cuts = [_cut(plainer, Encoding.UCS2, len(plainer), segments, end)]
+    cuts.append(_cut(plainer, Encoding.GSM7, other.start() if other else len(plainer), segments, end))
     return max(cuts, key=len)
 
 
@@ -124,17 +127,17 @@ def _plainer(text: str) -> str:
     return unicodedata.normalize("NFC", text).translate(_SMART)
 
 
-def _cut(text: str, encoding: Encoding, most: int, segments: int) -> str:
+def _cut(text: str, encoding: Encoding, most: int, segments: int, end: str) -> str:
     """Return a text cut to so many parts, and before the character `most`."""
     single, part = _SIZES[encoding]
-    room = single if segments == 1 else part * segments
+    room = (single if segments == 1 else part * segments) - measure(end).units
     note = f" ({len(text)} more characters)"
     note = note if len(note) <= room * _MOST_FOR_NOTE else ""
     room -= len(_ELLIPSIS[encoding]) + len(note)
     begin = kept(text, _fitting(text[:most], encoding, room, part if segments > 1 else single))
     if note:
         note = f" ({len(text) - len(begin)} more characters)"
-    return f"{begin}{_ELLIPSIS[encoding]}{note}"
+    return f"{begin}{_ELLIPSIS[encoding]}{note}{end}"
 
 
 def _fitting(text: str, encoding: Encoding, room: int, part: int) -> int:

@@ -14,7 +14,7 @@ from jinja2.runtime import Context
 
 from zennotify.core.model import Form, Message, Names, Room
 from zennotify.errors import MessageError, StoreError
-from zennotify.message import forms
+from zennotify.message import forms, notes
 from zennotify.message.compiled import context_of, place
 from zennotify.message.limits import Run, Running
 from zennotify.message.problem import in_words
@@ -36,6 +36,8 @@ class MessageTemplate:
     title: str | None
     #: The fields of things that it names.
     wants: frozenset[Want]
+    #: Whether it says itself where somebody can say that they take care.
+    uses_ack_url: bool = False
     time_zone: str
     locale: str
 
@@ -49,8 +51,17 @@ class MessageTemplate:
             with Running(Run(names, self.time_zone, self.locale)):
                 title, body = self._write(form, block, names)
             if body.strip():
-                body += _held_back(names) + _unknown(names) + _instead(names)
-            message = forms.message(form, title, body, short_id, room, prefix=prefix, plain=block == "sms")
+                body = f"{notes.before(names)}{body}{notes.behind(names)}"
+            message = forms.message(
+                form,
+                title,
+                body,
+                short_id,
+                room,
+                prefix=prefix,
+                plain=block == "sms",
+                ack_url=notes.ack_url(names, title + body),
+            )
         except StoreError:  # what is known of things cannot be read now: that is not the template's fault
             raise
         except Exception as error:
@@ -74,24 +85,6 @@ class MessageTemplate:
         if "title" in self.blocks:
             return _print(context, "title"), body
         return forms.shield(_description(names) if self.title is None else self.title), body
-
-
-def _held_back(names: Names) -> str:
-    """Say how many messages `once` held back before this one."""
-    number = names.get("held_back", 0)
-    return f"\n\n{number} more like this were held back since the last message." if number else ""
-
-
-def _unknown(names: Names) -> str:
-    """Say why a name is missing that was looked up."""
-    reason = names.get("unknown_because", "")
-    return f"\n\nA name is missing: {reason}." if reason else ""
-
-
-def _instead(names: Names) -> str:
-    """Say for which channel this one stands in."""
-    channel = names.get("instead_of", "")
-    return f"\n\nSent here because it could not be sent to {forms.shield(channel)}." if channel else ""
 
 
 def _print(context: Context, block: str) -> str:

@@ -10,16 +10,24 @@ from typing import Any, Final
 
 from jinja2 import nodes
 
-from zennotify.message.check import Known, Trouble, parse_template, troubles, unknown_names
+from zennotify.message.check import (
+    Known,
+    Trouble,
+    parse_template,
+    troubles,
+    unknown_elements,
+    unknown_names,
+)
 from zennotify.message.compiled import compile_tree
 from zennotify.message.limits import MAX_TEXT
 from zennotify.message.moments import style
 from zennotify.message.problem import TemplateProblem
 from zennotify.message.sandbox import Sandbox
 from zennotify.message.template import MessageTemplate
-from zennotify.message.uses import uses_together
+from zennotify.message.uses import events_of, uses_of, uses_together
 from zennotify.message.wants import wants
 from zennotify.message.ways import Uses
+from zennotify.zenoti.names import ELEMENT_NAMES
 from zennotify.zenoti.things import FIELDS
 
 #: How an inline message is called where a template has a name.
@@ -49,7 +57,10 @@ class Templates:
         used = {other for tree in self._trees.values() for other in _used(tree)}
         for name, tree in self._trees.items():
             if name not in used:  # a part of other templates has their names, too
-                self._troubles[name].extend(self._unknown_names(tree))
+                for where, trouble in self._unknown_names(name, tree):
+                    if trouble not in self._troubles[where]:
+                        self._troubles[where].append(trouble)
+        for name, tree in self._trees.items():
             self._compile(name, tree)
 
     def problems(self) -> list[tuple[str, int, str]]:
@@ -70,7 +81,7 @@ class Templates:
         for wrong in (
             *troubles(tree, self._names),
             *self._wrong_uses(INLINE, tree),
-            *self._unknown_names(tree),
+            *(trouble for where, trouble in self._unknown_names(INLINE, tree) if where == INLINE),
         ):
             raise TemplateProblem(wrong.message, wrong.line)
         return self._message(INLINE, tree, title)
@@ -99,8 +110,13 @@ class Templates:
             )
         return parse_template(self._sandbox, text)
 
-    def _unknown_names(self, tree: nodes.Template) -> list[Trouble]:
-        return unknown_names(tree, self._known) if self._known else []
+    def _unknown_names(self, name: str, tree: nodes.Template) -> Iterator[tuple[str, Trouble]]:
+        """Yield what is asked for that nothing has, with the template that it stands in."""
+        if not self._known:
+            return
+        yield from ((name, trouble) for trouble in unknown_names(tree, self._known))
+        for where, places in events_of(name, tree, self._trees).items():
+            yield from ((where, trouble) for trouble in unknown_elements(places, ELEMENT_NAMES))
 
     def _compile(self, name: str, tree: nodes.Template) -> None:
         if self._troubles[name]:
@@ -116,7 +132,15 @@ class Templates:
             template=template or compile_tree(self._sandbox, tree, name),
             blocks=self._blocks(tree),
             title=title,
-            wants=wants(self._all_parts(tree, set()), FIELDS),
+            wants=wants(
+                (
+                    *map(uses_of, self._all_parts(tree, set())),
+                    # What a part is given by the template that uses it, is seen only in both together.
+                    *uses_together(name, tree, self._trees).values(),
+                ),
+                FIELDS,
+            ),
+            uses_ack_url=any(_names_ack_url(part) for part in self._all_parts(tree, set())),
             time_zone=self._time_zone,
             locale=self._locale,
         )
@@ -163,6 +187,10 @@ class Templates:
             return False
         seen.add(name)
         return any(self._reaches(_target(use), wanted, seen) for use in _uses(self._trees[name]))
+
+
+def _names_ack_url(tree: nodes.Template) -> bool:
+    return any(name.name == "ack_url" for name in tree.find_all(nodes.Name))
 
 
 def _uses(tree: nodes.Template) -> Iterator[_Use]:

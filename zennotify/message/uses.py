@@ -9,16 +9,27 @@ of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from jinja2 import nodes
 
-from zennotify.core.path import EVERY, Step
 from zennotify.message.compared import Side, chosen, side_of_test, sides_of
 from zennotify.message.filters import FORGIVING
 from zennotify.message.generator import LOOP
+from zennotify.message.known import (
+    File,
+    Group,
+    Known,
+    Macro,
+    Module,
+    below,
+    every,
+    macro_called,
+    names_in,
+    plain,
+    put,
+)
 from zennotify.message.spell import spell
 from zennotify.message.ways import (
     PRESENCE,
@@ -34,6 +45,8 @@ from zennotify.message.ways import (
     calls_super,
     fields_named,
     has_fields,
+    is_element,
+    of_event,
 )
 
 
@@ -52,6 +65,22 @@ def uses_together(name: str, tree: nodes.Template, others: Mapping[str, nodes.Te
     return {name: Uses(), **reader.found()}
 
 
+def events_of(
+    name: str, tree: nodes.Template, others: Mapping[str, nodes.Template]
+) -> dict[str, list[Place]]:
+    """Return where a template and the others that it uses ask something of `events`, and what, as it is written."""
+    reader = _Reader(others)
+    reader.file(name, tree, {}, frozenset())
+    return reader.of_events
+
+
+class Place(NamedTuple):
+    """A path, and the line that it stands on."""
+
+    steps: Steps
+    line: int
+
+
 #: Filters that return an element of a list, or the same list in another way.
 _ELEMENT: Final = frozenset(("first", "last", "min", "max"))
 _SAME: Final = frozenset((LOOP, "list", "sort", "unique", "select", "reject", "selectattr", "rejectattr"))
@@ -63,36 +92,6 @@ _METHODS: Final = frozenset(("startswith", "endswith"))
 _MOST_READINGS: Final = 8
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _File:
-    """The template that is being read."""
-
-    name: str
-    #: Names that are set more than once.
-    changing: frozenset[str] = frozenset()
-    #: Blocks that another one stands for.
-    overridden: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Macro:
-    node: nodes.Macro
-    file: _File
-    #: What is known where it stands.
-    known: _Known
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Module:
-    """An imported template."""
-
-    known: _Known
-
-
-#: What the names that a template sets stand for; None: not to be known.
-_Known = dict[str, Way | _Macro | _Module | None]
-
-
 class _Reader:
     """Walks through trees."""
 
@@ -101,10 +100,11 @@ class _Reader:
         self._paths: dict[str, dict[Use, None]] = {}
         self._comparisons: dict[str, dict[Comparison, None]] = {}
         self._calls: dict[str, dict[Call, None]] = {}
+        self.of_events: dict[str, list[Place]] = {}
         self._deciding = False
-        self._file = _File("")
-        self._macros: list[_Macro] = []
-        self._modules: dict[Any, _Known] = {}
+        self._file = File("")
+        self._macros: list[Macro] = []
+        self._modules: dict[Any, Known] = {}
         self._seen: set[Any] = set()
         self._readings: Counter[Any] = Counter()
 
@@ -125,7 +125,7 @@ class _Reader:
         self,
         name: str,
         tree: nodes.Node,
-        known: _Known,
+        known: Known,
         guards: Guards,
         overridden: frozenset[str] = frozenset(),
     ) -> None:
@@ -133,7 +133,7 @@ class _Reader:
         targets = [node.target for node in tree.find_all(nodes.Assign)]
         times = Counter(target.name for target in targets if isinstance(target, nodes.Name))
         changing = frozenset(name for name, count in times.items() if count > 1)
-        before, self._file = self._file, _File(name, changing, overridden)
+        before, self._file = self._file, File(name, changing, overridden)
         parts = tree.body if isinstance(tree, nodes.Template) else [tree]
         last = (nodes.Block, nodes.Extends)
         self._all((part for part in parts if not isinstance(part, last)), known, guards)
@@ -150,12 +150,12 @@ class _Reader:
                 self._run(macro, frozenset())
 
     def _other(
-        self, template: nodes.Expr, known: _Known, guards: Guards, overridden: frozenset[str] = frozenset()
+        self, template: nodes.Expr, known: Known, guards: Guards, overridden: frozenset[str] = frozenset()
     ) -> None:
         """Read another template from here; it has the names that are known here."""
         name = template.value if isinstance(template, nodes.Const) else None
         tree = self._trees.get(name) if isinstance(name, str) else None
-        if tree is not None and self._may_read(name, (guards, overridden, _plain(known))):
+        if tree is not None and self._may_read(name, (guards, overridden, plain(known))):
             self.file(tree=tree, name=str(name), known=known, guards=guards, overridden=overridden)
 
     def _may_read(self, part: Any, way: Any) -> bool:
@@ -166,19 +166,19 @@ class _Reader:
         self._readings[part] += 1
         return True
 
-    def include(self, node: nodes.Include, known: _Known, guards: Guards) -> None:
+    def include(self, node: nodes.Include, known: Known, guards: Guards) -> None:
         """Read `{% include %}`: what the other one sets is not known here."""
         self._other(node.template, dict(known), guards)
 
-    def import_(self, node: nodes.Import | nodes.FromImport, known: _Known, guards: Guards) -> None:
+    def import_(self, node: nodes.Import | nodes.FromImport, known: Known, guards: Guards) -> None:
         """Read `{% import %}` and `{% from ... import %}`."""
-        key = spell(node.template), guards, _plain(known)
+        key = spell(node.template), guards, plain(known)
         if key not in self._modules:
             self._modules[key] = dict(known)
             self._other(node.template, self._modules[key], guards)
         module = self._modules[key]
         if isinstance(node, nodes.Import):
-            known[node.target] = _Module(module)
+            known[node.target] = Module(module)
             return
         for name in node.names:
             source, target = (name, name) if isinstance(name, str) else name
@@ -186,42 +186,45 @@ class _Reader:
                 None if source in known and module[source] is known[source] else module.get(source)
             )
 
-    def block(self, node: nodes.Block, known: _Known, guards: Guards) -> None:
+    def block(self, node: nodes.Block, known: Known, guards: Guards) -> None:
         """Read a block that no other one stands for."""
         if node.name not in self._file.overridden:
             self._all(node.body, dict(known), guards)
 
-    def macro(self, node: nodes.Macro, known: _Known, guards: Guards) -> None:
+    def macro(self, node: nodes.Macro, known: Known, guards: Guards) -> None:
         """Note a macro; it is read where it is called."""
-        macro = _Macro(node, self._file, known)
+        macro = Macro(node, self._file, known)
         known[node.name] = macro
         self._macros.append(macro)
 
-    def call_block(self, node: nodes.CallBlock, known: _Known, guards: Guards) -> None:
+    def call_block(self, node: nodes.CallBlock, known: Known, guards: Guards) -> None:
         """Read `{% call %}`: what its body is given is not known."""
         self.read(node.call, known, guards)
         self._all(node.defaults, known, guards)
         self._all(node.body, {**known, **dict.fromkeys(argument.name for argument in node.args)}, guards)
 
-    def _run(self, macro: _Macro, guards: Guards) -> None:
-        """Read what a macro does: what it is given is not known."""
-        if self._may_read(id(macro.node), guards):
-            given = dict.fromkeys(argument.name for argument in macro.node.args)
+    def _run(self, macro: Macro, guards: Guards, values: Sequence[Way | None] = ()) -> None:
+        """Read what a macro does: what it is given is not known, but for one of `events`."""
+        arguments = [argument.name for argument in macro.node.args]
+        elements = [way if way and is_element(way.steps) else None for way in values]
+        if self._may_read(id(macro.node), (guards, *elements)):
+            given = {**dict.fromkeys(arguments), **dict(zip(arguments, elements, strict=False))}
             before = self._file, self._deciding
             self._file, self._deciding = macro.file, False
             self._all((*macro.node.defaults, *macro.node.body), {**macro.known, **given}, guards)
             self._file, self._deciding = before
 
-    def call(self, node: nodes.Call, known: _Known, guards: Guards) -> None:
+    def call(self, node: nodes.Call, known: Known, guards: Guards) -> None:
         """Read a call: the last name of `data.x.startswith("y")` is no field."""
         called = node.node
-        if macro := _macro(called, known):
-            self._run(macro, guards)
+        if macro := macro_called(called, known):
+            self._run(macro, guards, [self._path(value, known) for value in node.args])
         elif isinstance(called, nodes.Getattr):
             self.read(called.node, known, guards)
             way = self._path(called.node, known)
-            if way and way.steps[0] == "data" and called.attr not in _METHODS:
-                found = Call(way.steps, called.attr, node.lineno, guards)
+            steps = of_event(way.steps) if way else ()
+            if steps[:1] == ("data",) and called.attr not in _METHODS:
+                found = Call(steps, called.attr, node.lineno, guards)
                 self._calls.setdefault(self._file.name, {})[found] = None
         else:
             self.read(called, known, guards)
@@ -229,7 +232,7 @@ class _Reader:
 
     # --- what depends on what ---------------------------------------------------------------------------
 
-    def read(self, node: nodes.Node, known: _Known, guards: Guards) -> None:
+    def read(self, node: nodes.Node, known: Known, guards: Guards) -> None:
         """Note what a node and those below it use."""
         look = _LOOKS.get(type(node))
         if look is None:
@@ -237,30 +240,30 @@ class _Reader:
         else:
             look(self, node, known, guards)
 
-    def _all(self, parts: Iterable[nodes.Node], known: _Known, guards: Guards) -> None:
+    def _all(self, parts: Iterable[nodes.Node], known: Known, guards: Guards) -> None:
         for part in parts:
             self.read(part, known, guards)
 
-    def if_(self, node: nodes.If, known: _Known, guards: Guards) -> None:
+    def if_(self, node: nodes.If, known: Known, guards: Guards) -> None:
         """Read `{% if %}`."""
         for branch in (node, *node.elif_):
             inside, guards = self._branches(branch.test, known, guards)
             self._all(branch.body, known, inside)
         self._all(node.else_, known, guards)
 
-    def either(self, node: nodes.CondExpr, known: _Known, guards: Guards) -> None:
+    def either(self, node: nodes.CondExpr, known: Known, guards: Guards) -> None:
         """Read `a if b else c`."""
         inside, otherwise = self._branches(node.test, known, guards)
         self.read(node.expr1, known, inside)
         if node.expr2 is not None:
             self.read(node.expr2, known, otherwise)
 
-    def both(self, node: nodes.And | nodes.Or, known: _Known, guards: Guards) -> None:
+    def both(self, node: nodes.And | nodes.Or, known: Known, guards: Guards) -> None:
         """Read `a and b`, `a or b`."""
         inside, otherwise = self._branches(node.left, known, guards)
         self.read(node.right, known, inside if isinstance(node, nodes.And) else otherwise)
 
-    def _branches(self, test: nodes.Node, known: _Known, guards: Guards) -> tuple[Guards, Guards]:
+    def _branches(self, test: nodes.Node, known: Known, guards: Guards) -> tuple[Guards, Guards]:
         """Read a test, and return what is known where it holds, and where it does not."""
         deciding, self._deciding = self._deciding, True
         self.read(test, known, guards)
@@ -272,52 +275,70 @@ class _Reader:
             return guards | asked, guards | asked
         return (None if asks_absence(test) else guards | asked), None
 
-    def _asked(self, node: nodes.Node, known: _Known) -> Iterator[Steps]:
-        if way := self._path(node, known):
-            yield way.steps
+    def _asked(self, node: nodes.Node, known: Known) -> Iterator[Steps]:
+        if (way := self._path(node, known)) and (steps := of_event(way.steps)):
+            yield steps
         for part in node.iter_child_nodes():
             yield from self._asked(part, known)
 
-    def loop(self, node: nodes.For, known: _Known, guards: Guards) -> None:
+    def loop(self, node: nodes.For, known: Known, guards: Guards) -> None:
         """Read `{% for %}`: its name stands for each element."""
         self.read(node.iter, known, guards)
         inner = dict(known)
-        _put(node.target, _every(self._path(node.iter, known)), inner)
+        group = self._group(node.iter, known)
+        if group is None:
+            put(node.target, every(self._path(node.iter, known)), inner)
+        elif isinstance(node.target, nodes.Tuple) and len(node.target.items) == 2:
+            put(node.target.items[0], group.grouper, inner)
+            put(node.target.items[1], group.list, inner)
+        else:
+            inner |= {name.name: group for name in names_in(node.target)}
         inside = guards if node.test is None else self._branches(node.test, inner, guards)[0]
         self._all(node.body, inner, inside)
         self._all(node.else_, known, None if asks_presence(node.iter) else guards)
 
+    def _group(self, node: nodes.Node, known: Known) -> Group | None:
+        """Return what stands for each of the groups that a loop goes through; None where it goes through others."""
+        while isinstance(node, nodes.Filter) and node.node is not None and node.name in _SAME:
+            node = node.node
+        if not isinstance(node, nodes.Filter) or node.name != "groupby" or node.node is None:
+            return None
+        way, fields = self._path(node.node, known), fields_named(node)
+        element = every(way)
+        grouper = Way((*element.steps, *fields[0]), element.asked) if element and fields else None
+        return Group(grouper, way)
+
     # --- names ------------------------------------------------------------------------------------------
 
-    def assign(self, node: nodes.Assign, known: _Known, guards: Guards) -> None:
+    def assign(self, node: nodes.Assign, known: Known, guards: Guards) -> None:
         """Read `{% set x = y %}`."""
         self.read(node.node, known, guards)
         self._set(node.target, self._path(node.node, known), known)
 
-    def assign_block(self, node: nodes.AssignBlock, known: _Known, guards: Guards) -> None:
+    def assign_block(self, node: nodes.AssignBlock, known: Known, guards: Guards) -> None:
         """Read `{% set x %}...{% endset %}`."""
         self._all(node.body, known, guards)
         self._set(node.target, None, known)
 
-    def with_(self, node: nodes.With, known: _Known, guards: Guards) -> None:
+    def with_(self, node: nodes.With, known: Known, guards: Guards) -> None:
         """Read `{% with %}`."""
         inner = dict(known)
         for target, value in zip(node.targets, node.values, strict=True):
             self.read(value, known, guards)
-            _put(target, self._path(value, known), inner)
+            put(target, self._path(value, known), inner)
         self._all(node.body, inner, guards)
 
-    def _set(self, target: nodes.Node, way: Way | None, known: _Known) -> None:
-        _put(target, way, known)
+    def _set(self, target: nodes.Node, way: Way | None, known: Known) -> None:
+        put(target, way, known)
         known.update(dict.fromkeys(self._file.changing & known.keys()))
 
     # --- paths ------------------------------------------------------------------------------------------
 
-    def path(self, node: nodes.Expr, known: _Known, guards: Guards) -> None:
+    def path(self, node: nodes.Expr, known: Known, guards: Guards) -> None:
         """Read `a.b[0]`."""
         self._name(node, known, guards, forgiven=False)
 
-    def test(self, node: nodes.Test, known: _Known, guards: Guards) -> None:
+    def test(self, node: nodes.Test, known: Known, guards: Guards) -> None:
         """Read `x is y`."""
         if node.name in PRESENCE:
             self._name(node.node, known, guards, forgiven=True)
@@ -325,23 +346,23 @@ class _Reader:
             self._all(node.iter_child_nodes(), known, guards)
             self._compare(side_of_test(node), node.lineno, known, guards)
 
-    def compare(self, node: nodes.Compare, known: _Known, guards: Guards) -> None:
+    def compare(self, node: nodes.Compare, known: Known, guards: Guards) -> None:
         """Read `x == y`."""
         self._all(node.iter_child_nodes(), known, guards)
         self._compare(sides_of(node), node.lineno, known, guards)
 
-    def _compare(self, sides: Iterable[Side], line: int, known: _Known, guards: Guards) -> None:
+    def _compare(self, sides: Iterable[Side], line: int, known: Known, guards: Guards) -> None:
         for node, by, operator, values in sides:
             way = self._path(node, known)
             if way or by:
                 text = f"{spell(node)} | {by}" if by else spell(node)
-                steps = way.steps if way else ()
+                steps = of_event(way.steps) if way else ()
                 self._noted(Comparison(steps, text, line, by, operator, values, named=False, guards=guards))
 
     def _noted(self, comparison: Comparison) -> None:
         self._comparisons.setdefault(self._file.name, {})[comparison] = None
 
-    def filter(self, node: nodes.Filter, known: _Known, guards: Guards) -> None:
+    def filter(self, node: nodes.Filter, known: Known, guards: Guards) -> None:
         """Read `x | y`; a part of a template as a whole has no x."""
         value = node.node
         if value is None:
@@ -352,7 +373,7 @@ class _Reader:
             return
         self.read(value, known, guards)
         self._all((*node.args, *node.kwargs), known, guards)
-        element = _every(self._path(value, known))
+        element = every(self._path(value, known))
         if element is None:
             return
         fields = fields_named(node)
@@ -363,18 +384,24 @@ class _Reader:
         for steps in fields:
             self._use(Way((*element.steps, *steps), element.asked), node.lineno, guards, forgiven=forgiven)
         if found := chosen(node):
-            steps = (*element.steps, *(fields[0] if fields else ()))
+            steps = of_event((*element.steps, *(fields[0] if fields else ())))
             self._noted(Comparison(steps, "", node.lineno, "", *found, named=True, guards=guards))
 
     def _use(self, way: Way, line: int, guards: Guards, *, forgiven: bool) -> None:
-        use = Use(way.steps, line, forgiven, self._deciding, None if guards is None else guards | way.asked)
-        self._paths.setdefault(self._file.name, {})[use] = None
+        if way.steps[0] == "events":
+            self.of_events.setdefault(self._file.name, []).append(Place(way.steps, line))
+        asked = None if guards is None else guards | set(map(of_event, way.asked))
+        if steps := of_event(way.steps):
+            use = Use(steps, line, forgiven, self._deciding, asked)
+            self._paths.setdefault(self._file.name, {})[use] = None
 
-    def _name(self, node: nodes.Node, known: _Known, guards: Guards, *, forgiven: bool) -> None:
+    def _name(self, node: nodes.Node, known: Known, guards: Guards, *, forgiven: bool) -> None:
         """Note the path that a node is, or of what cannot be followed as much as can."""
         way = self._path(node, known)
         if way is not None and not isinstance(node, nodes.Filter):
             self._use(way, node.lineno, guards, forgiven=forgiven)
+            if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Slice):
+                self.read(node.arg, known, guards)
         elif isinstance(node, nodes.Getattr | nodes.Getitem):
             self._name(node.node, known, guards, forgiven=forgiven)
             if isinstance(node, nodes.Getitem):
@@ -388,14 +415,21 @@ class _Reader:
             case nodes.Name():
                 way = known.get(node.name, Way((node.name,)))
                 return way if isinstance(way, Way) else None
+            case nodes.Getattr(node=nodes.Name(name=name), attr="grouper" | "list" as attribute) if (
+                isinstance(group := known.get(name), Group)
+            ):
+                way = getattr(group, attribute)
+                return way if isinstance(way, Way) else None
             case nodes.Getattr():
-                return _below(self._path(node.node, known), node.attr)
+                return below(self._path(node.node, known), node.attr)
+            case nodes.Getitem(node=nodes.Expr() as value, arg=nodes.Slice()):
+                return self._path(value, known)
             case nodes.Getitem(arg=nodes.Const(value=str() | int() as step)) if not isinstance(step, bool):
-                return _below(self._path(node.node, known), step)
+                return below(self._path(node.node, known), step)
             case nodes.Filter(node=nodes.Expr() as value):
                 way = self._path(value, known)
                 if node.name in _ELEMENT and not (node.args or node.kwargs):
-                    return _every(way)
+                    return every(way)
                 if node.name in FORGIVING:
                     return None if way is None or has_fields(node.args) else way.forgiven()
                 return way if node.name in _SAME else None
@@ -403,7 +437,7 @@ class _Reader:
                 return None
 
 
-_LOOKS: Final[Mapping[type[nodes.Node], Callable[[_Reader, Any, _Known, Guards], None]]] = {
+_LOOKS: Final[Mapping[type[nodes.Node], Callable[[_Reader, Any, Known, Guards], None]]] = {
     nodes.For: _Reader.loop,
     nodes.If: _Reader.if_,
     nodes.CondExpr: _Reader.either,
@@ -426,37 +460,3 @@ _LOOKS: Final[Mapping[type[nodes.Node], Callable[[_Reader, Any, _Known, Guards],
     nodes.Getattr: _Reader.path,
     nodes.Getitem: _Reader.path,
 }
-
-
-def _macro(node: nodes.Node, known: _Known) -> _Macro | None:
-    """Return the macro that is called: `who`, or `module.who`."""
-    found: Any = None
-    match node:
-        case nodes.Name(name=name):
-            found = known.get(name)
-        case nodes.Getattr(node=nodes.Name(name=name), attr=attribute):
-            module = known.get(name)
-            found = module.known.get(attribute) if isinstance(module, _Module) else None
-        case _:
-            pass
-    return found if isinstance(found, _Macro) else None
-
-
-def _plain(known: _Known) -> frozenset[tuple[str, Way | None]]:
-    """Return what can be told apart of the names that are known."""
-    return frozenset((name, way) for name, way in known.items() if way is None or isinstance(way, Way))
-
-
-def _below(way: Way | None, step: Step) -> Way | None:
-    return None if way is None else way.step(step)
-
-
-def _every(way: Way | None) -> Way | None:
-    return _below(way, EVERY)
-
-
-def _put(target: nodes.Node, way: Way | None, known: _Known) -> None:
-    if isinstance(target, nodes.Name):
-        known[target.name] = way
-    else:
-        known.update({name.name: None for name in target.find_all(nodes.Name)})

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from jinja2 import nodes
-
-from zennotify.message.uses import uses_of
+from zennotify.message.ways import Uses
 
 
 class Want(NamedTuple):
@@ -17,11 +15,11 @@ class Want(NamedTuple):
     field: str
 
 
-def wants(trees: Iterable[nodes.Template], fields: Mapping[str, Collection[str]]) -> frozenset[Want]:
-    """Return every field of a thing that these templates use, e.g. (guest, name); `fields` are all that there are."""
+def wants(found: Iterable[Uses], fields: Mapping[str, Collection[str]]) -> frozenset[Want]:
+    """Return every field of a thing that a template uses, e.g. (guest, name); `fields` are all that there are."""
     return frozenset(
         Want(str(use.steps[0]), str(use.steps[1]))
-        for tree in trees
-        for use in uses_of(tree).paths
+        for uses in found
+        for use in uses.paths
         if len(use.steps) > 1 and use.steps[1] in fields.get(str(use.steps[0]), ())
     )

@@ -85,6 +85,19 @@ class Way(NamedTuple):
         return Way(self.steps, self.asked | {self.steps})
 
 
+def of_event(steps: Steps) -> Steps:
+    """Return a path from one of a message's `events` as a path from an event; nothing for the event itself.
+
+    An element has the names of an event: `events[0].guest.name` is the `guest.name` of another one.
+    """
+    return steps[2:] if is_element(steps) else steps
+
+
+def is_element(steps: Steps) -> bool:
+    """Return whether a path goes to or through one of a message's `events`."""
+    return len(steps) > 1 and steps[0] == "events" and not isinstance(steps[1], str)
+
+
 def calls_super(block: nodes.Block) -> bool:
     """Return whether a block that stands for another one shows that one, too."""
     return any(name.name == "super" for name in block.find_all(nodes.Name))
@@ -114,7 +127,7 @@ def _parts(node: nodes.Node, kinds: Any) -> Iterator[Any]:
 def fields_named(node: nodes.Filter) -> list[Steps]:
     """Return the fields of each element that a filter is told by their names."""
     named = [option.value for option in node.kwargs if option.key == "attribute"]
-    if node.name in {"selectattr", "rejectattr"}:
+    if node.name in {"selectattr", "rejectattr", "groupby"}:
         named += node.args[:1]
     match named:
         case [nodes.Const(value=str(text))]:

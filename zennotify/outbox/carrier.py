@@ -21,7 +21,7 @@ from zennotify.core.verdict import OnUnknown, Verdict, verdict
 from zennotify.errors import StoreUnavailable, place_of
 from zennotify.message import repeated
 from zennotify.outbox.gate import Gate
-from zennotify.outbox.lanes import Claim, Lanes, Overdue, Settling
+from zennotify.outbox.lanes import Claim, Lanes, Late, Overdue, Settling
 from zennotify.outbox.way import Render, Way
 from zennotify.store.rows import Begun, Claimed, Settled, Withheld
 
@@ -376,7 +376,12 @@ class Carrier:
         if self._end(attempt):
             now, standing = self._clock.now(), attempt.claimed.standing
             over = Verdict(DeliveryState.CANCELLED, withheld.reason, now, standing.tries, standing.is_unsure)
-            self._keep(attempt, now, _NOT_SENT, over, is_attempt=False)
+            if withheld.is_gathered:
+                settled = self._settled(attempt.claimed, now, _NOT_SENT, over, is_attempt=False)
+                self._lanes.lates.put(Late(attempt.claimed, settled, now))
+                self._close(attempt)
+            else:
+                self._keep(attempt, now, _NOT_SENT, over, is_attempt=False)
 
     def _give_back(self, attempt: _Attempt, pause: timedelta = timedelta(0)) -> None:
         """Make a delivery pending again of which nothing has left the house."""
@@ -405,8 +410,14 @@ class Carrier:
         self, attempt: _Attempt, now: datetime, result: Result, made: Verdict, *, is_attempt: bool = True
     ) -> None:
         """Hand the outcome to the writer; only then is the attempt no longer open."""
-        claimed = attempt.claimed
-        settled = Settled(
+        settled = self._settled(attempt.claimed, now, result, made, is_attempt=is_attempt)
+        self._lanes.settles.put(Settling(attempt.claimed, settled, is_attempt))
+        self._close(attempt)
+
+    def _settled(
+        self, claimed: Claimed, now: datetime, result: Result, made: Verdict, *, is_attempt: bool
+    ) -> Settled:
+        return Settled(
             delivery=claimed.id,
             lease=claimed.lease,
             number=claimed.attempts + 1,
@@ -418,7 +429,8 @@ class Carrier:
             # What never left is written anew: names may arrive meanwhile, and it may become too old.
             is_unwritten=not is_attempt and claimed.message is None,
         )
-        self._lanes.settles.put(Settling(claimed, settled, is_attempt))
+
+    def _close(self, attempt: _Attempt) -> None:
         with self._lock:
             self._open.discard(attempt)
             left = len(self._open)

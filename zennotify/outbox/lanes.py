@@ -46,6 +46,16 @@ class Settling:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """A delivery that is too late to be sent alone, on its way into a digest of its channel."""
+
+    claimed: Claimed
+    #: It is cancelled.
+    settled: Settled
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Lanes:
     """What carriers ask of the writer."""
 
@@ -53,3 +63,5 @@ class Lanes:
     overdue: Lane[Overdue, tuple[int, datetime | None]]
     begins: Lane[Begun, bool]
     settles: Lane[Settling, bool]
+    #: Answers when the next timer is due.
+    lates: Lane[Late, datetime | None]

@@ -21,7 +21,8 @@ from zennotify.metrics import Metrics
 from zennotify.ops import Ops
 from zennotify.outbox.carrier import STORE_PAUSE, Carrier
 from zennotify.outbox.gate import Change
-from zennotify.outbox.lanes import Claim, Lanes, Overdue, Settling
+from zennotify.outbox.lanes import Claim, Lanes, Late, Overdue, Settling
+from zennotify.outbox.late import gather_late
 from zennotify.outbox.way import Render, Way
 from zennotify.outbox.words import of_crash, of_death, of_pause, of_recovery
 from zennotify.store import Rank, Writer
@@ -45,8 +46,12 @@ class Outbox:
         ways: Sequence[Way],
         ops: Ops | None = None,
         jitter: Callable[[], float] = random.random,
+        set_timer: Callable[[datetime | None], None] = lambda _due: None,
     ) -> None:
-        """Carry on these ways; `jitter` draws the part (0 to 1) of each wait that is really waited."""
+        """Carry on these ways; `jitter` draws the part (0 to 1) of each wait that is really waited.
+
+        `set_timer` is called in the writer's thread with the moment when the next timer is due.
+        """
         self._writer = writer
         self._clock = clock
         self._metrics = metrics
@@ -67,12 +72,16 @@ class Outbox:
                 committed=self._settled,
                 failed=self._not_settled,
             ),
+            lates=writer.lane(
+                gather_late, rank=Rank.SETTLES, most=64, committed=self._gathered, failed=self._not_gathered
+            ),
         )
         for way in ways:  # so that a rate can be taken from the first scrape on
             metrics.post_to_sent_seconds.labels(way.name)
             for outcome in Outcome:
                 metrics.deliveries.labels(way.name, outcome.value)
-        self._settles = lanes.settles
+        self._settles, self._lates = lanes.settles, lanes.lates
+        self._set_timer = set_timer
         self._pauses = writer.lane(
             self._save_pauses, rank=Rank.REST, most=64, committed=self._saved, failed=self._not_saved
         )
@@ -202,6 +211,24 @@ class Outbox:
         for settling in settlings:
             self._settles.put(settling)
 
+    def _gathered(self, lates: list[Late], dues: Sequence[datetime | None]) -> None:
+        log.lines(
+            logger,
+            (
+                f"delivery={one.claimed.id} event={_event_of(one.claimed)} rule={one.claimed.rule} "
+                f"channel={one.claimed.channel} state=cancelled: late, and gathered"
+                for one in lates
+            ),
+        )
+        self._set_timer(dues[-1])
+
+    def _not_gathered(self, lates: list[Late], error: Exception) -> None:
+        """Try again when the store is back."""
+        if not isinstance(error, StoreUnavailable):
+            raise error
+        for late in lates:
+            self._lates.put(late)
+
     def _count(self, claimed: Claimed, settled: Settled, fell: bool) -> None:
         self._metrics.deliveries.labels(claimed.channel, settled.outcome.value).inc()
         state = settled.verdict.state
@@ -283,11 +310,14 @@ class Outbox:
 
 def _line(settling: Settling) -> str:
     claimed, settled = settling.claimed, settling.settled
-    event = claimed.event.id if claimed.event else "-"
     return (
-        f"delivery={claimed.id} event={event} rule={claimed.rule} channel={claimed.channel} "
+        f"delivery={claimed.id} event={_event_of(claimed)} rule={claimed.rule} channel={claimed.channel} "
         f"attempt={settled.number} outcome={settled.outcome} state={settled.verdict.state}"
     )
+
+
+def _event_of(claimed: Claimed) -> str:
+    return claimed.event.id if claimed.event else "-"
 
 
 def _claim(transaction: Transaction, claims: list[Claim]) -> list[tuple[list[Claimed], datetime | None]]:

@@ -1,5 +1,7 @@
 """How do events come in?  The public address: webhook.py says what becomes of a request, protocol.py holds connections.
 
+Beside the webhook there are the links of messages (ack.py); which of the two is asked, public.py says.
+
 app.build makes one Receiver, starts it when the store is open, and stops it first.
 """
 
@@ -12,11 +14,14 @@ from pathlib import Path
 
 from aiohttp.http import HttpRequestParser
 
+from zennotify.acknowledgement import Acknowledger
 from zennotify.clock import Clock
 from zennotify.config import Address, ServerConfig
 from zennotify.errors import ZennotifyError
 from zennotify.metrics import Metrics
-from zennotify.receiver.protocol import Connections, Limits
+from zennotify.receiver.ack import AckPage
+from zennotify.receiver.protocol import Connections, Limits, Site
+from zennotify.receiver.public import Public
 from zennotify.receiver.webhook import Intake, Receipt, Tell, Webhook
 from zennotify.systemd import UnixListener
 
@@ -38,9 +43,17 @@ class Receiver:
         *,
         limits: Limits | None = None,
         tell: Tell | None = None,
+        acknowledger: Acknowledger | None = None,
     ) -> None:
-        """Serve by these settings; `tell` is called with each error answer that an authentic sender gets."""
-        self._webhook = Webhook(config, intake, metrics, clock, tell)
+        """Serve by these settings; `tell` is called with each error answer that an authentic sender gets.
+
+        Links of messages lead to the `acknowledger`, where there is a `public_url` that they begin with.
+        """
+        webhook = Webhook(config, intake, metrics, clock, tell)
+        self._site: Site = webhook
+        if acknowledger is not None and config.public_url is not None:
+            self._site = Public(webhook, AckPage(config, acknowledger))
+        self._clock = clock
         self._limits = limits or Limits()
         self._connections: Connections | None = None
         self._servers: list[asyncio.Server] = []
@@ -61,7 +74,7 @@ class Receiver:
                 "aiohttp runs without its C parser, which is not safe here; install its binary wheel"
                 " and unset AIOHTTP_NO_EXTENSIONS"
             )
-        self._connections = Connections(self._webhook, self._limits)
+        self._connections = Connections(self._site, self._limits, self._clock.now)
         if not isinstance(where, Address):
             for sock in where:
                 await self._listen(sock)

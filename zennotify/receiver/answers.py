@@ -1,4 +1,7 @@
-"""What is answered?  One fixed text per code; nothing of the request, no version and no traceback is ever in it."""
+"""What is answered?  One fixed text per code; nothing of the request, no version and no traceback is ever in it.
+
+Only a page for people (ack.py) says more, to who has its link.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,15 @@ from typing import NamedTuple
 
 #: The verbs that Zenoti can be set to.
 VERBS = ("POST", "PUT", "PATCH")
+#: The verbs of a page with a form.
+PAGE_VERBS = ("GET", "HEAD", "POST")
 
 
 class Answer(NamedTuple):
-    """A status and a JSON text, ready to be sent."""
+    """A status and a JSON text or a page, ready to be sent."""
 
     status: int
-    #: For the log: the word in the body.
+    #: For the log: the word in the body, or for the page.
     code: str
     body: bytes
     #: Status line and headers, without those that change from one answer to the next.
@@ -46,8 +51,15 @@ def _error(status: int, code: str, *headers: str) -> Answer:
     return Answer(status, code, body, "\r\n".join(lines).encode())
 
 
-def _lines(status: int) -> tuple[str, str]:
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Content-Type: application/json; charset=utf-8"
+def page(status: int, code: str, html: str, *headers: str) -> Answer:
+    """Make a page for people."""
+    body = html.encode()
+    lines = (*_lines(status, "text/html"), *headers, f"Content-Length: {len(body)}", "Date: ")
+    return Answer(status, code, body, "\r\n".join(lines).encode())
+
+
+def _lines(status: int, media: str = "application/json") -> tuple[str, str]:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"Content-Type: {media}; charset=utf-8"
 
 
 _GOOD = "\r\n".join((*_lines(200), "Content-Length: ")).encode()
@@ -60,6 +72,7 @@ BAD_SIGNATURE = _error(401, "bad_signature")
 ADDRESS_NOT_ALLOWED = _error(403, "address_not_allowed")
 NOT_FOUND = _error(404, "not_found")
 METHOD_NOT_ALLOWED = _error(405, "method_not_allowed", f"Allow: {', '.join(VERBS)}")
+NOT_A_PAGE_VERB = _error(405, "method_not_allowed", f"Allow: {', '.join(PAGE_VERBS)}")
 TOO_SLOW = _error(408, "too_slow")
 TOO_LARGE = _error(413, "too_large")
 UNSUPPORTED_ENCODING = _error(415, "unsupported_encoding")

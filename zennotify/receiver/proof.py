@@ -1,7 +1,7 @@
 """Who may send?  Address, token and signature: every one that is configured must hold.
 
-Called by webhook.py for each body that is not empty.  Failures are counted by address, so that guessing is slow
-and the log stays readable; a good proof is never slowed.
+Called by webhook.py for each body that is not empty; ack.py slows who guesses links in the same way.  Failures are
+counted by address, so that guessing is slow and the log stays readable; a good proof is never slowed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from zennotify.zenoti.signature import is_signed
 
 IPAddress = IPv4Address | IPv6Address
 
+#: The answers to what may be a guess: to a wrong token in a link it is that there is nothing.
+_GUESSES = frozenset({401, 404})
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,13 +35,12 @@ class Proofs:
     def __init__(self, config: ServerConfig, metrics: Metrics) -> None:
         self._token = None if config.token is None else config.token.get_secret_value().encode()
         self._allowed = config.allow_from
-        self._proxies = config.trusted_proxies
         self._secrets = [secret.get_secret_value().encode() for secret in config.secrets]
         self._header = config.signature_header
         self._enforced = config.verify is Verify.ENFORCE
         self._checked = self._enforced or (config.verify is Verify.RECORD and bool(self._secrets))
         self._metrics = metrics
-        self._failures = Failures()
+        self._strangers = Strangers(config.trusted_proxies)
 
     def refusal(
         self, message: RawRequestMessage, peer: IPAddress | None, body: bytes, now: float
@@ -53,47 +55,19 @@ class Proofs:
             refusal = answers.BAD_SIGNATURE if self._enforced else None
         if refusal is None:
             return None
-        client = self.client(message, peer)
-        if refusal.status == 401 and self._failures.too_many(client, now):
-            refusal = answers.RATE_LIMITED
-        self.log(refusal, client, now)
-        return refusal
+        return self._strangers.refuse(refusal, message, peer, now)
 
     def is_plausible(self, message: RawRequestMessage, peer: IPAddress | None) -> bool:
         """Say whether a sender proves itself as far as can be seen without its body."""
         return not self._enforced and self._before_the_body(message, peer) is None
 
-    def client(self, message: RawRequestMessage, peer: IPAddress | None) -> IPAddress | None:
-        """Return who sent this: the peer, or whom the proxies that we trust speak for.
-
-        X-Forwarded-For is read from the right, because a client can write what it likes at the left.  Only a
-        local process that the file's mode admits can connect to a unix socket, which is as good as an entry in
-        `trusted_proxies`: it is believed, and without the header the client is unknown (None).
-        """
-        if peer is not None and not _is_in(peer, self._proxies):
-            return peer
-        hops = ",".join(message.headers.getall("X-Forwarded-For", ())).split(",")
-        client = peer
-        for hop in reversed(hops[-64:]):
-            if not hop.strip():
-                continue
-            client = _read_address(hop)
-            if client is None or not _is_in(client, self._proxies):
-                break
-        return client
-
-    def log(self, answer: Answer, client: IPAddress | None, now: float) -> None:
-        """Write that a request was refused: at most one line per second and address."""
-        silent = self._failures.silence(client, now)
-        if silent is not None:
-            since = f" ({silent} more since the last line)" if silent else ""
-            _log.warning(
-                "refused a request from %s: %s%s", client or "an unknown address", answer.code, since
-            )
+    def log(self, answer: Answer, message: RawRequestMessage, peer: IPAddress | None, now: float) -> None:
+        """Write that a request was refused."""
+        self._strangers.log(answer, message, peer, now)
 
     def _before_the_body(self, message: RawRequestMessage, peer: IPAddress | None) -> Answer | None:
         if self._allowed:
-            client = self.client(message, peer)
+            client = self._strangers.client(message, peer)
             if client is None or not _is_in(client, self._allowed):
                 return answers.ADDRESS_NOT_ALLOWED
         if self._token is not None and not self._has_token(self._token, message):
@@ -187,3 +161,49 @@ class Failures:
         if len(self._records) > self.ADDRESSES:
             self._records.popitem(last=False)
         return record
+
+
+class Strangers:
+    """Those who have proved nothing: who they are, and how they are slowed."""
+
+    def __init__(self, proxies: Sequence[Network]) -> None:
+        self._proxies = proxies
+        self._failures = Failures()
+
+    def refuse(
+        self, answer: Answer, message: RawRequestMessage, peer: IPAddress | None, now: float
+    ) -> Answer:
+        """Return the answer to a proof that fails: this one, or 429 where too many were wrong from one address."""
+        if answer.status in _GUESSES and self._failures.too_many(self.client(message, peer), now):
+            answer = answers.RATE_LIMITED
+        self.log(answer, message, peer, now)
+        return answer
+
+    def client(self, message: RawRequestMessage, peer: IPAddress | None) -> IPAddress | None:
+        """Return who sent this: the peer, or whom the proxies that we trust speak for.
+
+        X-Forwarded-For is read from the right, because a client can write what it likes at the left.  Only a
+        local process that the file's mode admits can connect to a unix socket, which is as good as an entry in
+        `trusted_proxies`: it is believed, and without the header the client is unknown (None).
+        """
+        if peer is not None and not _is_in(peer, self._proxies):
+            return peer
+        hops = ",".join(message.headers.getall("X-Forwarded-For", ())).split(",")
+        client = peer
+        for hop in reversed(hops[-64:]):
+            if not hop.strip():
+                continue
+            client = _read_address(hop)
+            if client is None or not _is_in(client, self._proxies):
+                break
+        return client
+
+    def log(self, answer: Answer, message: RawRequestMessage, peer: IPAddress | None, now: float) -> None:
+        """Write that a request was refused: at most one line per second and address."""
+        client = self.client(message, peer)
+        silent = self._failures.silence(client, now)
+        if silent is not None:
+            since = f" ({silent} more since the last line)" if silent else ""
+            _log.warning(
+                "refused a request from %s: %s%s", client or "an unknown address", answer.code, since
+            )

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import format_datetime
 from enum import Enum, auto
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
@@ -22,11 +23,31 @@ from aiohttp.http import HttpRequestParser, HttpVersion10, HttpVersion11, RawReq
 from zennotify.receiver import answers
 from zennotify.receiver.answers import Answer
 from zennotify.receiver.proof import IPAddress, read_peer
-from zennotify.receiver.webhook import Request, Webhook
+from zennotify.receiver.request import Request
 
 _NEVER = float("inf")
 #: The parser copies what it has left over with each request that is pipelined, so that it is given little at a time.
 _SLICE = 16 * 1024
+
+
+class Site(Protocol):
+    """Says what becomes of requests."""
+
+    def most(self, message: RawRequestMessage, /) -> int:
+        """Return the size of the largest body that is read, in bytes."""
+        ...
+
+    def look(self, message: RawRequestMessage) -> Answer | None:
+        """Return the refusal of what the headers already show to be wrong."""
+        ...
+
+    def answer(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
+        """Return the answer to a whole request; only for who has proved something does it take its time."""
+        ...
+
+    def refused(self, message: RawRequestMessage, peer: IPAddress | None, answer: Answer) -> None:
+        """Take note of a request that was refused before it was whole."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +203,7 @@ class Connection(BaseProtocol):
             self.abort()
             return
         if self._message is not None:
-            self._table.webhook.refused(self._message, self._peer, answer)
+            self._table.site.refused(self._message, self._peer, answer)
         self.transport.write(answer.raw(self._table.date(), close=True))
         self.phase = Phase.CLOSING
         self.deadline = self._loop.time() + self._table.limits.linger
@@ -241,7 +262,7 @@ class Connection(BaseProtocol):
         if message.version not in (HttpVersion11, HttpVersion10):
             self.refuse(answers.BAD_REQUEST)
             return
-        refusal = self._table.webhook.look(message)
+        refusal = self._table.site.look(message)
         if refusal is not None:
             self._turn_down(refusal, whole=payload.is_eof())
             return
@@ -260,7 +281,7 @@ class Connection(BaseProtocol):
         if self._body or not whole:
             self._body += data
         size = len(self._body) or len(data)
-        if size > self._table.webhook.max_body:
+        if size > self._table.site.most(cast(RawRequestMessage, self._message)):
             self._turn_down(answers.TOO_LARGE, whole=whole)
         elif not self._table.hold(self, size):
             self._turn_down(answers.OVERLOADED, whole=whole)
@@ -274,14 +295,14 @@ class Connection(BaseProtocol):
             self.refuse(answer)
             return
         message = cast(RawRequestMessage, self._message)
-        self._table.webhook.refused(message, self._peer, answer)
+        self._table.site.refused(message, self._peer, answer)
         self._send(answer)
 
     def _answer(self, body: bytes) -> None:
         self.phase = Phase.BUSY
         self.deadline = _NEVER
         message = cast(RawRequestMessage, self._message)
-        answer = self._table.webhook.answer(Request(message, body, self._peer, self._started))
+        answer = self._table.site.answer(Request(message, body, self._peer, self._started))
         if isinstance(answer, Answer):
             self.proven = False
             self._send(answer)
@@ -343,9 +364,10 @@ class Connection(BaseProtocol):
 class Connections:
     """All clients: bounds on their number, their bodies and their time."""
 
-    def __init__(self, webhook: Webhook, limits: Limits) -> None:
+    def __init__(self, site: Site, limits: Limits, now: Callable[[], datetime]) -> None:
         self.loop = asyncio.get_running_loop()
-        self.webhook = webhook
+        self.site = site
+        self._now = now
         self.limits = limits
         self.draining = False
         #: In the order in which they came.
@@ -412,7 +434,7 @@ class Connections:
 
     def date(self) -> bytes:
         """Return the Date header's value."""
-        now = self.webhook.now()
+        now = self._now()
         second = int(now.timestamp())
         if second != self._date[0]:
             self._date = (second, format_datetime(now, usegmt=True).encode())

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from typing import Protocol as Interface
 
 from aiohttp.http import RawRequestMessage
@@ -23,6 +23,7 @@ from zennotify.metrics import Metrics
 from zennotify.receiver import answers, query
 from zennotify.receiver.answers import Answer
 from zennotify.receiver.proof import IPAddress, Proofs
+from zennotify.receiver.request import Request, media_of, path_of, unreadable
 from zennotify.zenoti.envelope import Envelope, read_envelope
 
 _log = logging.getLogger(__name__)
@@ -63,17 +64,6 @@ class Intake(Interface):
 Tell = Callable[[str, str, str], None]
 
 
-class Request(NamedTuple):
-    """A whole request."""
-
-    message: RawRequestMessage
-    body: bytes
-    #: None on a unix socket.
-    peer: IPAddress | None
-    #: `time.perf_counter()` at the first byte.
-    started: float
-
-
 class Webhook:
     """The one path of the public address."""
 
@@ -89,32 +79,22 @@ class Webhook:
         self._errors_in_a_row = 0
 
     @property
-    def max_body(self) -> int:
+    def path(self) -> str:
+        """Return the path that it is posted to."""
+        return self._config.path
+
+    def most(self, _message: RawRequestMessage) -> int:
         """Return the size of the largest body that is read, in bytes."""
         return self._config.max_body
 
-    def now(self) -> datetime:
-        """Return the present moment, for the Date of an answer."""
-        return self._clock.now()
-
     def look(self, message: RawRequestMessage) -> Answer | None:
         """Return the refusal of what the headers already show to be wrong."""
-        if _path(message) != self._config.path:
+        if path_of(message) != self._config.path:
             return answers.NOT_FOUND
         if message.method not in answers.VERBS:
             return answers.METHOD_NOT_ALLOWED
-        headers = message.headers
-        if int(headers.get("Content-Length", "0")) > self._config.max_body:
-            return answers.TOO_LARGE
-        if not _is_plain(headers.get("Content-Encoding", "")):
-            return answers.UNSUPPORTED_ENCODING
-        if headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
-            return answers.UNSUPPORTED_ENCODING
-        if _is_other_media(headers.get("Content-Type", "")):
-            return answers.UNSUPPORTED_MEDIA_TYPE
-        if headers.get("Expect", "100-continue").lower() != "100-continue":
-            return answers.BAD_EXPECTATION
-        return None
+        is_other_media = _is_other_media(media_of(message))
+        return unreadable(message, self._config.max_body, is_other_media=is_other_media)
 
     def answer(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
         """Return the answer to a whole request; that to an authentic one follows its commit."""
@@ -130,11 +110,11 @@ class Webhook:
 
     def refused(self, message: RawRequestMessage, peer: IPAddress | None, answer: Answer) -> None:
         """Take note of a request to our path that was refused before its proofs were asked for."""
-        if _path(message) != self._config.path or message.method not in answers.VERBS:
+        if path_of(message) != self._config.path or message.method not in answers.VERBS:
             return
         if self._proofs.is_plausible(message, peer):
             self._count(answer)
-        self._proofs.log(answer, self._proofs.client(message, peer), time.perf_counter())
+        self._proofs.log(answer, message, peer, time.perf_counter())
 
     async def _keep(self, request: Request) -> Answer:
         try:
@@ -192,20 +172,8 @@ def _told(receipt: Receipt) -> Answer:
     return answers.kept(receipt.status, receipt.event or "")
 
 
-def _path(message: RawRequestMessage) -> str:
-    """Return the path as sent: what is escaped stays so, and `..` is only a name."""
-    if message.path.startswith("/"):
-        return message.path.partition("?")[0].partition("#")[0]
-    return message.url.raw_path
-
-
-def _is_plain(coding: str) -> bool:
-    return coding.strip().lower() in {"", "identity"}
-
-
-def _is_other_media(content_type: str) -> bool:
+def _is_other_media(media: str) -> bool:
     """Say whether this names a form, XML or a multipart body; what is missing or odd may still be JSON."""
-    media = content_type.partition(";")[0].strip().lower()
     return (
         media.startswith("multipart/")
         or media == "application/x-www-form-urlencoded"

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, case, delete, select, update
 
+from zennotify.core.escalation import TAKEN
 from zennotify.core.model import DeliveryState
 from zennotify.core.pause import Cause, Pause
 from zennotify.core.verdict import Standing, Verdict
@@ -115,11 +116,16 @@ class Delivering:
         [(due,)] = sql.NEXT_DUE.all(self._connection, channel)
         return None if due is None else from_micros(due)
 
+    def hold(self, leases: Sequence[tuple[str, str]]) -> list[bool]:
+        """Say of each delivery whether this lease is still the one that it is held by; it stays so until the commit."""
+        numbers = [delivery_number(delivery) for delivery, _ in leases]
+        kept = {row.seq: row.lease for row in sql.LEASES.all(self._connection, json.dumps(numbers))}
+        return [kept.get(number) == lease for number, (_, lease) in zip(numbers, leases, strict=True)]
+
     def begin(self, begun: Sequence[Begun]) -> list[bool]:
         """Keep the attempts and their texts before they are sent; False for one whose lease is not ours any more."""
         numbers = [delivery_number(item.delivery) for item in begun]
-        leases = {row.seq: row.lease for row in sql.LEASES.all(self._connection, json.dumps(numbers))}
-        held = [leases.get(number) == item.lease for number, item in zip(numbers, begun, strict=True)]
+        held = self.hold([(item.delivery, item.lease) for item in begun])
         mine = [(number, item) for number, item, is_held in zip(numbers, begun, held, strict=True) if is_held]
         sql.ADD_ATTEMPT.many(
             self._connection, [(number, item.number, to_micros(item.started)) for number, item in mine]
@@ -177,6 +183,13 @@ class Delivering:
                 for number, item, made in zip(numbers, settled, verdicts, strict=True)
             ],
         )
+        again = [
+            number
+            for number, made in zip(numbers, verdicts, strict=True)
+            if made.state is DeliveryState.PENDING
+        ]
+        if again:
+            sql.CANCEL_TAKEN.many(self._connection, [(json.dumps(again),)])
         return {delivery_id(number) for number in fell}
 
     # --- fallbacks ----------------------------------------------------------------------------------------
@@ -377,7 +390,7 @@ def _standing(row: Any) -> Standing:
         due=from_micros(row.due),
         since=from_micros(row.since),
         is_unsure=bool(row.unsure),
-        may_fall_back=row.event is not None,
+        may_fall_back=(row.event is not None or row.gathered is not None) and row.step != TAKEN,
     )
 
 

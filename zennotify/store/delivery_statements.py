@@ -15,6 +15,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
+from zennotify.core.escalation import TAKEN
+from zennotify.store.acknowledging import ACKNOWLEDGED, is_taken
 from zennotify.store.prepared import NONE, Prepared, is_in, numbers
 from zennotify.store.schema import (
     PENDING,
@@ -174,8 +176,11 @@ SETTLE = Prepared(
     "token",
 )
 
-#: What is told to the owners of zennotify itself is written for one channel, and never falls back.
-_MAY_FALL_BACK = deliveries.c.event.is_not(None) | deliveries.c.gathered.is_not(None)
+#: What is told to the owners of zennotify itself is written for one channel, and never falls back; nor does the
+#: message that says who took it.
+_MAY_FALL_BACK = (deliveries.c.event.is_not(None) | deliveries.c.gathered.is_not(None)) & (
+    deliveries.c.step != literal_column(str(TAKEN))
+)
 #: What falls back, as far as its own channel still holds it: the new delivery is made of it.
 FALLING = Prepared(
     select(
@@ -191,9 +196,16 @@ FALLING = Prepared(
         deliveries.c.counted,
         deliveries.c.meant,
     )
-    .where(is_in(deliveries.c.seq, numbers("numbers")), _MAY_FALL_BACK)
+    .where(is_in(deliveries.c.seq, numbers("numbers")), _MAY_FALL_BACK, ~is_taken())
     .order_by(deliveries.c.seq)
     .with_for_update(),
+    "numbers",
+)
+#: Steps of an escalation that were being sent when somebody took it, and would be sent again.
+CANCEL_TAKEN = Prepared(
+    update(deliveries)
+    .where(is_in(deliveries.c.seq, numbers("numbers")), deliveries.c.state == PENDING, is_taken())
+    .values(state=literal_column("'cancelled'"), reason=literal_column(f"'{ACKNOWLEDGED}'")),
     "numbers",
 )
 #: Pending deliveries of a channel that have been due for too long.

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
+from zennotify.core.escalation import TAKEN
 from zennotify.core.model import DeliveryState
 from zennotify.core.window import WindowKey
 from zennotify.store import statements as sql
@@ -93,6 +94,8 @@ class Erasing:
         written: list[ColumnElement[bool]] = [
             deliveries.c.event.in_(places),
             deliveries.c.message.is_not(None),
+            # It says who took it, and nothing of a guest; nobody could write it anew.
+            deliveries.c.step != TAKEN,
         ]
         left = 0
         if not alone:

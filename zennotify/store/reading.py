@@ -14,9 +14,11 @@ from sqlalchemy import ColumnElement, Select, func, select
 
 from zennotify.core.model import Reason
 from zennotify.core.pause import Pause
+from zennotify.store.acknowledging import AcknowledgementReader
 from zennotify.store.asking import PAGE, begins, like, young
 from zennotify.store.delivering import pause_of
 from zennotify.store.engine import translated_errors
+from zennotify.store.gatherings import Gatherings
 from zennotify.store.number import delivery_id, numbers_of
 from zennotify.store.prepared import is_in
 from zennotify.store.prepared import numbers as listed_numbers
@@ -70,7 +72,7 @@ def _by(name: str, rows: Iterable[Any]) -> dict[str, list[Any]]:
     return grouped
 
 
-class Reader(Recalling, SilenceReading, Walking):
+class Reader(AcknowledgementReader, Gatherings, Recalling, SilenceReading, Walking):
     """Reads the store."""
 
     def events(

@@ -160,6 +160,8 @@ class Withheld:
     """Why a message is not sent, though it was due."""
 
     reason: str
+    #: Whether it is gathered instead, with others that are as late.
+    is_gathered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

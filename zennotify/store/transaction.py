@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from zennotify.core.model import DeliveryState
 from zennotify.store import statements as sql
+from zennotify.store.acknowledging import Acknowledging
 from zennotify.store.delivering import Delivering
 from zennotify.store.engine import translated_errors
 from zennotify.store.erasing import Erasing
@@ -26,6 +27,7 @@ from zennotify.store.rows import (
     Quarantined,
 )
 from zennotify.store.schema import (
+    acknowledgements,
     attempts,
     deliveries,
     events,
@@ -37,6 +39,7 @@ from zennotify.store.schema import (
     undecided,
     windows,
 )
+from zennotify.store.signing import Signing
 from zennotify.store.silencing import Silencing
 
 #: Quarantine is bounded: the oldest go when either is passed.
@@ -45,7 +48,7 @@ MOST_QUARANTINED_BYTES = 64 * 2**20
 _OPEN = (DeliveryState.PENDING.value, DeliveryState.SENDING.value)
 
 
-class Transaction(Delivering, Remembering, Silencing, Erasing):
+class Transaction(Delivering, Remembering, Acknowledging, Signing, Silencing, Erasing):
     """The statements, on one connection that is inside a transaction."""
 
     # --- events -------------------------------------------------------------------------------------------
@@ -242,5 +245,16 @@ class Transaction(Delivering, Remembering, Silencing, Erasing):
             (deliveries.c.state != DeliveryState.DEAD.value)
             | (deliveries.c.created < to_micros(dead_before)),
         )
+        ended = told.where(deliveries.c.gathered.is_not(None)).with_only_columns(deliveries.c.gathered)
+        numbers = self._connection.execute(ended.distinct()).scalars().all()
         self._connection.execute(delete(attempts).where(attempts.c.delivery.in_(told)))
         self._connection.execute(delete(deliveries).where(deliveries.c.seq.in_(told)))
+        self._forget_gathered(numbers)
+
+    def _forget_gathered(self, numbers: Sequence[int]) -> None:
+        """Forget what was gathered under these numbers, and who took it, where nothing tells of it any more."""
+        left = select(deliveries.c.gathered).where(deliveries.c.gathered.in_(numbers))
+        kept = set(self._connection.execute(left).scalars())
+        over = [number for number in numbers if number not in kept]
+        self._connection.execute(delete(gathered).where(gathered.c.number.in_(over)))
+        self._connection.execute(delete(acknowledgements).where(acknowledgements.c.gathered.in_(over)))

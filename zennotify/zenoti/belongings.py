@@ -151,8 +151,9 @@ class Belongings:
         """Return whether a part of a window's key is the guest's id, name, e-mail address or phone number."""
         # A number may be a class or a day as well.
         wanted = self.person if self.mention.id.isdecimal() else self.person | {self.mention.id}
-        parts = json.loads(key) if key.startswith("[[") else ()  # a long one is kept as its hash
-        return any(text.strip().lower() in wanted for part in parts for text in part)
+        if not key.startswith("[["):  # a channel and whom it tells, an event, or what stands for a long key
+            return key.partition(" ")[2].strip().lower() in wanted
+        return any(text.strip().lower() in wanted for part in json.loads(key) for text in part)
 
     def is_in_match(self, match: Mapping[str, Any]) -> bool:
         """Return whether a silence is about the guest: by id, name, e-mail address or phone number."""

@@ -6,7 +6,7 @@ facts, when a rule or a template asks for it; what nobody knows is None.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,8 +32,17 @@ MESSAGE_NAMES: Mapping[str, tuple[str, ...]] = {
     "rule": ("id", "description"),
     "now": (),
     "held_back": (),
+    "count": (),
+    "events": (),
+    "ack_url": (),
+}
+#: The names that each of a message's `events` has, with their fields.
+ELEMENT_NAMES: Mapping[str, tuple[str, ...]] = {
+    name: MESSAGE_NAMES[name] for name in (*EVENT_NAMES, "rule", "now")
 }
 
+#: The kinds of things, each behind those that may point to it.
+_POINTING = ("membership", "package", "session", "invoice", "group", "employee", "guest", "center")
 #: What tells nobody which thing it is.
 _NO_NAMES = frozenset({"id", "guests", "guest_names", "opted_out"})
 _UNNAMED = {
@@ -201,10 +210,11 @@ class NamedThing(Thing):
         return value
 
 
-class MessageNames(dict[str, Any]):
-    """The names for a template: unknown names as words, and what only a message has."""
+class EventNames(dict[str, Any]):
+    """The names of one event in a message: unknown names as words."""
 
     def __init__(self, names: Names, extra: Data) -> None:
+        """Take the event's own names, and what else the message knows."""
         super().__init__(event=names["event"], data=names["data"], **extra)
         self._names = names
         self.offset_at = names.offset_at
@@ -217,3 +227,46 @@ class MessageNames(dict[str, Any]):
 
     def __contains__(self, name: object) -> bool:
         return name in FIELDS or super().__contains__(name)
+
+
+class MessageNames(EventNames):
+    """The names for a template: those of one event, and of all that the message is about."""
+
+    def __init__(self, names: Names, extra: Data, gathered: Sequence[Names] | None = None) -> None:
+        """Take the names of the event, and of those that were `gathered`; None: the message is about that event."""
+        super().__init__(names, extra)
+        self._gathered = gathered
+
+    def __missing__(self, name: str) -> Any:
+        if name != "events":
+            return super().__missing__(name)
+        shared = {name: self[name] for name in ("rule", "now") if name in self}
+        about = [self._names] if self._gathered is None else self._gathered
+        self["events"] = made = [EventNames(names, shared) for names in about]
+        return made
+
+    def __contains__(self, name: object) -> bool:
+        return name == "events" or super().__contains__(name)
+
+
+def look_up(
+    several: Sequence[Names], kinds: Collection[str], prepare: Callable[[Iterable[Key]], None]
+) -> None:
+    """Have what several events want to know of these kinds of things read at once, and not one by one.
+
+    `prepare` reads what is known of things, so that to recall them costs nothing.
+    """
+    wanted = _leading_to(kinds)
+    said = ((kind, names.said(kind).get("id")) for names in several for kind in wanted)
+    prepare(key for kind, id_ in said if (key := key_of(kind, id_)) is not None)
+    for kind in wanted:
+        ids = (names.id_of(kind) for names in several)
+        prepare(key for id_ in ids if (key := key_of(kind, id_)) is not None)
+
+
+def _leading_to(kinds: Collection[str]) -> list[str]:
+    """Return these kinds of things and those that may point to them, each before what it points to."""
+    found = set(kinds)
+    while more := {other for kind in found for other in POINTERS[kind]} - found:
+        found |= more
+    return [kind for kind in _POINTING if kind in found]

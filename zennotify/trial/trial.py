@@ -1,20 +1,22 @@
-"""One rule tried on one event: how far the event comes, and what each channel would get.  Nothing is kept.
+"""Try a rule on an event: the stages are asked of this rule alone, and the messages written as rulebook.py does.
 
-Called by `zennotify preview` and `send --rule`.  The stages are those of core/decide.py, asked of this rule alone, and
-the messages are written as rulebook.py writes them; what a stage that remembers (`once`) would say is not asked.
+What hangs on other events, before or after this one (`once`, `wait`, `digest`, ...), is taken as if it let the message
+through; stages.py says of it what it would do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import takewhile
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from zennotify.acklink import LENGTH
 from zennotify.channel import SEGMENTS
 from zennotify.core.center import NOT_LISTED
 from zennotify.core.decide import conclude, examine
+from zennotify.core.during import Otherwise, is_outside
 from zennotify.core.model import Event, Form, Label, Message, Reason, Room, moment_of
 from zennotify.core.notify import Address, Directory, Refusal, addresses
 from zennotify.core.notify import Told as Addresses
@@ -22,23 +24,25 @@ from zennotify.core.rule import Rule, RuleSet
 from zennotify.core.scene import Decision, Scene
 from zennotify.core.stale import MARK, Then
 from zennotify.core.window import Windows
-from zennotify.errors import ExpressionError, StoreError
+from zennotify.errors import StoreError
 from zennotify.rulebook import Surroundings, Written
 from zennotify.rulefile import CompiledRules
 from zennotify.store.schema import to_micros
-from zennotify.zenoti.catalog import EVENT_TYPES
+from zennotify.trial.stages import Stage, Tried, asked_of_event, before_notify, behind_notify
 from zennotify.zenoti.facts import keys_of
 from zennotify.zenoti.memory import Memory, Read
 from zennotify.zenoti.names import MessageNames, Names
 
 #: What stands at the end of a message that belongs to no delivery.
 SHORT_ID: Final = "test"
+#: Stands for the way to where somebody says that they take care, and is as long.
+_EXAMPLE_LINK: Final = f"/ack/{'example':x<{LENGTH}}"
 #: Of a form that no channel of the rule has: what a channel of it has where nothing else is said.
 _ROOMS: Final = {Form.SMS: Room(segments=SEGMENTS)}
 _ENDLESS: Final = Room(title=1_000_000, segments=10_000)
 #: The reasons that a stage of its own is shown for.
 _SHOWN: Final = frozenset({Reason.NOTIFIED, Reason.ERROR, Reason.NO_RECIPIENT, Reason.OPTED_OUT})
-_SPELLED: Final = {name.casefold(): name for name in EVENT_TYPES}
+_HANGING: Final = frozenset({"absent", "threshold", "stale_after", "suppressed_by", "wait", "digest"})
 
 
 class Outlet(NamedTuple):
@@ -46,15 +50,6 @@ class Outlet(NamedTuple):
 
     form: Form
     room: Room
-
-
-class Stage(NamedTuple):
-    """What one stage says of an event."""
-
-    name: str
-    #: None: it was not asked.
-    holds: bool | None
-    says: str
 
 
 class Told(NamedTuple):
@@ -106,8 +101,14 @@ class Trial:
 
     @property
     def goes_out(self) -> bool:
-        """Whether the event leads to a message, where nothing that is remembered stands in the way."""
-        return self.rule.enabled and self.decision is not None and self.decision.reason is Reason.NOTIFIED
+        """Whether the event leads to a message, as far as it hangs on this event."""
+        stopped = any(stage.holds is False for stage in self.stages)
+        return not stopped and self.decision is not None and self.decision.reason is Reason.NOTIFIED
+
+    @property
+    def hangs_on(self) -> tuple[str, ...]:
+        """The stages that let the message through as far as other events do, or their absence."""
+        return tuple(stage.name for stage in self.stages if stage.holds is None and stage.name in _HANGING)
 
 
 class _About(NamedTuple):
@@ -158,7 +159,7 @@ class Trials:
         memory = self._memory()
         stages, decision = self._stages(rule, event, memory)
         known = self._names(event, memory)
-        told, refusals = self._told(rule, known)
+        told, refusals = self._told(_notify(Tried(rule, event, known, self._directory)), known)
         about = _About(rule, event, known)
         if _is_late(rule, event, known):
             prefix = f"{prefix} {MARK}".lstrip()
@@ -191,16 +192,18 @@ class Trials:
 
     def _stages(self, rule: Rule, event: Event, memory: Memory) -> tuple[list[Stage], Decision | None]:
         """Return what each stage says, and the decision; the memory learns what the event teaches."""
-        alone = RuleSet("", (replace(rule, enabled=True),), self._directory)
+        alone = RuleSet("", (_by_itself(rule),), self._directory)
         things = memory.things_of(event)
         keys = keys_of(things)
         memory.prepare(keys.values())
         names = self._names(event, memory)
-        stages = list(_asked(rule, event, names))
+        stages = list(asked_of_event(rule, event, names))
         examined = examine(event, names, alone)
         memory.learn(event, things, keys, None if event.at is None else to_micros(event.at))
         names = self._names(event, memory)
-        stages += self._led(rule, names, _is_late(rule, event, names))
+        tried = Tried(rule, event, names, self._directory)
+        stages += before_notify(tried)
+        stages += self._led(tried)
         scene = Scene(
             names=names,
             rules=alone,
@@ -211,33 +214,32 @@ class Trials:
         )
         decisions, _ = conclude(examined, scene)
         decision = decisions[0] if decisions else None
-        if decision is not None and decision.reason not in _SHOWN:
+        if (
+            decision is not None
+            and decision.reason not in _SHOWN
+            and all(stage.holds is not False for stage in stages)
+        ):
             stages.append(Stage(decision.reason.value, False, decision.detail))
         return stages, decision
 
-    def _led(self, rule: Rule, names: Names, is_late: bool) -> Iterator[Stage]:
-        """Yield what the stages behind `when` say."""
-        if rule.stale is not None and rule.stale.then is Then.MARK:
-            late = f"over {rule.stale.text} old when it came, and marked so" if is_late else "not too old"
-            yield Stage("stale_after", True, late)
-        if rule.once is not None:
-            per = ", ".join(path.text for path in rule.once.per)
-            most = f"at most one message per {per} in {_spoken(rule.once.period)}"
-            yield Stage("once", None, f"{most}; what came before is not asked")
+    def _led(self, tried: Tried) -> Iterator[Stage]:
+        """Yield what the last stages say."""
+        rule, names = tried.rule, tried.names
         if rule.hold is not None and rule.hold.awaited(names):
             seconds = rule.hold.period.total_seconds()
             yield Stage("wait_for_names", True, f"it would wait up to {seconds:g} s for a name")
-        told, refusals = self._told(rule, names)
+        told, refusals = self._told(_notify(tried), names)
         reached = [one.way for one in told if not one.refused]
         says = [*reached, *(refusal.detail for _, refusal in refusals)]
         yield Stage("notify", bool(reached), "; ".join(says))
+        yield from behind_notify(rule.escalate)
 
-    def _told(self, rule: Rule, names: Names) -> tuple[list[Told], list[tuple[str, Refusal]]]:
-        """Return whom the rule tells, and the names in `notify` that lead nowhere."""
+    def _told(self, notify: Sequence[str], names: Names) -> tuple[list[Told], list[tuple[str, Refusal]]]:
+        """Return whom the names in `notify` tell, and those that lead nowhere."""
         roles: dict[Address, tuple[str, ...]] = {}
         refused: dict[Address, str] = {}
         refusals: list[tuple[str, Refusal]] = []
-        for role in rule.notify:
+        for role in notify:
             for channel, (found, why) in self._asked(role, names):
                 refusals += [(role, refusal) for refusal in why]
                 if channel and why:
@@ -267,10 +269,25 @@ class Trials:
             whole=self._write(about, outlet._replace(room=_ENDLESS), prefix).message,
         )
 
+    def _said(self, rule: Rule) -> dict[str, Any]:
+        """Return what only a message knows; a threshold has just been reached."""
+        url, template = self.surroundings.public_url, self.compiled.messages[rule.id]
+        has_link = bool(url) and (bool(rule.escalate) or template.uses_ack_url)
+        count = 0 if rule.absent is not None else 1 if rule.threshold is None else rule.threshold.count
+        return {
+            "ack_url": f"{url}{_EXAMPLE_LINK}" if has_link else "",
+            "asks_to_take": bool(rule.escalate),
+            "count": count,
+            "held_back": 0,
+            "now": self.now,
+            "rule": {"id": rule.id, "description": rule.description},
+        }
+
     def _write(self, about: _About, outlet: Outlet, prefix: str) -> Written:
         rule = about.rule
-        said = {"held_back": 0, "now": self.now, "rule": {"id": rule.id, "description": rule.description}}
-        names = MessageNames(about.known, said)
+        names = MessageNames(about.known, self._said(rule))
+        if rule.absent is not None:
+            names["events"] = []
         form, room = outlet
         on: dict[str, str] = {"short_id": SHORT_ID, "prefix": prefix}
         try:
@@ -281,39 +298,34 @@ class Trials:
             return self.surroundings.instead(error, form, names, room=room, **on)
 
 
-def _spoken(span: timedelta) -> str:
-    """Return a span as rules write it: 90s, 15m, 24h, 30d."""
-    seconds = int(span.total_seconds())
-    for unit, length, least in (("d", 86_400, 2), ("h", 3_600, 1), ("m", 60, 1)):
-        if seconds % length == 0 and seconds >= least * length:
-            return f"{seconds // length}{unit}"
-    return f"{seconds}s"
+def _by_itself(rule: Rule) -> Rule:
+    """Return a rule without what hangs on other events: it lets the message through."""
+    stale = None if rule.stale is not None and rule.stale.then is Then.DIGEST else rule.stale
+    return replace(
+        rule,
+        enabled=True,
+        threshold=None,
+        stale=stale,
+        suppressed=None,
+        wait=None,
+        digest=None,
+        absent=None,
+        escalate=(),
+    )
+
+
+def _notify(tried: Tried) -> Sequence[str]:
+    """Return whom the rule tells at the event's arrival: outside its hours perhaps others."""
+    hours = tried.rule.hours
+    if hours is None or hours.otherwise is not Otherwise.ELSEWHERE:
+        return tried.rule.notify
+    center = tried.directory.hours_of(tried.names)
+    return hours.notify if is_outside(hours, center, tried.local(tried.now)) else tried.rule.notify
 
 
 def _is_late(rule: Rule, event: Event, names: Names) -> bool:
-    return rule.stale is not None and rule.stale.is_over(names, event.received_at)
-
-
-def _asked(rule: Rule, event: Event, names: Names) -> Iterator[Stage]:
-    """Yield what the stages say that ask the event; `when` is asked only where those before it hold."""
-    if not rule.enabled:
-        yield Stage("enabled", False, "the rule is switched off")
-    listens = rule.listens_to(event.kind)
-    wanted = ", ".join(_SPELLED.get(pattern, pattern) for pattern in rule.events)
-    yield Stage(
-        "event", listens, f"it listens to {wanted}" + ("" if listens else f", and this is {event.type}")
-    )
-    failing = [clause.text for clause in rule.match if not clause.holds(names)]
-    if rule.match:
-        yield Stage("match", not failing, f"does not hold: {'; '.join(failing)}" if failing else "holds")
-    if rule.when is None:
-        return
-    if failing or not listens:
-        yield Stage("when", None, "not asked")
-        return
-    try:
-        holds = rule.when(names)
-    except ExpressionError as error:
-        yield Stage("when", False, f"fails: {error}")
-    else:
-        yield Stage("when", holds, "is true" if holds else "is false")
+    """Return whether the message is marked: not where it is one of a digest's."""
+    stale = rule.stale
+    if stale is None or (stale.then is Then.DIGEST and rule.digest is not None):
+        return False
+    return stale.is_over(names, event.received_at)
