@@ -234,6 +234,11 @@ class Timeline:
         assert isinstance(envelope, Envelope)
         return await self.process.intake.accept(envelope, body, now)
 
+    async def repeat(self, event_type: str, key: str, *, at: datetime, name: str) -> Receipt:
+        """Post the last event once more."""
+        self._posted -= 1
+        return await self.accept(event_type, key, at=at, name=name)
+
     async def flush(self) -> None:
         """Let the writer do what waits, and the loop hear of it."""
         with suppress(StoreUnavailable):
@@ -250,11 +255,16 @@ class Timeline:
 
     async def _is_calm(self) -> bool:
         process = self.process
+        if process.has_died.is_set():
+            return True
         if process.timers._wake.is_set() or len(process.decider._events):
             return False
         if process.decider.rule_set is None:
             return True
-        undecided = await process.store.writer.call(Transaction.last_undecided)
+        try:
+            undecided = await process.store.writer.call(Transaction.last_undecided)
+        except StoreUnavailable:
+            return False
         return bool(self.clock.alarms) and not undecided
 
     async def until(self, moment: datetime) -> None:
