@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -233,6 +234,20 @@ class Timeline:
         envelope = read_envelope(body, event_type if is_bare else None)
         assert isinstance(envelope, Envelope)
         return await self.process.intake.accept(envelope, body, now)
+
+    async def accept_at_once(self, *arrivals: tuple[str, str, datetime]) -> None:
+        """Post events of these types, keys and arrivals, and let one transaction keep them, and one decide them."""
+        await self.settle()
+        gate = threading.Event()
+        held = asyncio.ensure_future(self.process.store.writer.call(lambda _: gate.wait(10)))
+        posts = [
+            asyncio.ensure_future(self.accept(event_type, key, stamped=stamped))
+            for event_type, key, stamped in arrivals
+        ]
+        await let_loop_work()
+        gate.set()
+        assert await held
+        await asyncio.gather(*posts)
 
     async def repeat(self, event_type: str, key: str, *, at: datetime, name: str) -> Receipt:
         """Post the last event once more."""
