@@ -324,7 +324,7 @@ async def test_timers_that_events_of_one_transaction_set_fire_between_these_even
         ("Cancelled", "a", 1),
         ("Unfrozen", "a", 9),
         ("Frozen", "b", 10),
-        ("Cancelled", "b", 17),
+        ("Cancelled", "b", 16),
         ("Frozen", "c", 20),
         ("Unfrozen", "b", 20),
         ("Unfrozen", "c", 29),
@@ -335,7 +335,7 @@ async def test_timers_that_events_of_one_transaction_set_fire_between_these_even
     assert sorted(world.owed(), key=lambda one: one.due) == [
         fired("summary", 16 * MINUTE, "a", counted=1),
         fired("frozen", 20 * MINUTE, "b"),
-        fired("summary", 32 * MINUTE, "b", counted=1),
+        fired("summary", 31 * MINUTE, "b", counted=1),
         fired("frozen", 70 * MINUTE, "d"),
     ]
 
