@@ -149,9 +149,7 @@ class App:
             clock,
             self.metrics,
             reading=meant,
-            rule_set=lambda: self.decider.rule_set,
-            hand_on=self.decider.hand_on,
-            lost_sight=self.decider.fall_behind,
+            decider=self.decider,
             ops=ops,
         )
         self.receiver = Receiver(

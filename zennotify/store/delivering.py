@@ -65,34 +65,7 @@ class Delivering:
             return range(0)
         first = self.next_number(new[0].created)
         sql.ADD_DELIVERY.many(
-            self._connection,
-            [
-                (
-                    number,
-                    item.event,
-                    item.window,
-                    item.rule,
-                    item.channel,
-                    item.recipient,
-                    item.step,
-                    item.rule_set,
-                    item.held_back,
-                    "pending",
-                    item.reason,
-                    to_micros(item.created),
-                    to_micros(item.due),
-                    0,
-                    item.title,
-                    item.message,
-                    to_micros(item.due),
-                    *_UNTRIED,
-                    None,
-                    item.gathered,
-                    item.counted,
-                    _micros(item.meant),
-                )
-                for number, item in enumerate(new, first)
-            ],
+            self._connection, [_new_row(number, item) for number, item in enumerate(new, first)]
         )
         return range(first, first + len(new))
 
@@ -422,3 +395,31 @@ def _standing(row: Any) -> Standing:
 
 def _micros(moment: datetime | None) -> int | None:
     return None if moment is None else to_micros(moment)
+
+
+def _new_row(number: int, item: NewDelivery) -> tuple[Any, ...]:
+    due = to_micros(item.due)
+    return (
+        number,
+        item.event,
+        item.window,
+        item.rule,
+        item.channel,
+        item.recipient,
+        item.step,
+        item.rule_set,
+        item.held_back,
+        "pending",
+        item.reason,
+        due if item.created is item.due else to_micros(item.created),
+        due,
+        0,
+        item.title,
+        item.message,
+        due,
+        *_UNTRIED,
+        None,
+        item.gathered,
+        item.counted,
+        _micros(item.meant),
+    )

@@ -112,7 +112,13 @@ class Erasing:
         self._connection.execute(delete(deliveries).where(deliveries.c.event.in_(places)))
         self._connection.execute(delete(decisions).where(decisions.c.event.in_(places)))
         self._connection.execute(delete(acknowledgements).where(acknowledgements.c.event.in_(places)))
+        numbers = select(gathered.c.number).where(gathered.c.event.in_(places)).distinct()
+        told = self._connection.execute(numbers).scalars().all()
         self._connection.execute(delete(gathered).where(gathered.c.event.in_(places)))
+        if told:  # a window that has lost all that it gathered has nothing to tell
+            left = select(gathered.c.number).where(gathered.c.number.in_(told))
+            emptied = windows.c.number.in_(told) & windows.c.number.not_in(left)
+            self._connection.execute(delete(windows).where(emptied))
         self._connection.execute(delete(events).where(events.c.seq.in_(places)))
 
     def erase_texts(self, ids: Sequence[str], *, alone: bool) -> Counter[str]:

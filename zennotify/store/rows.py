@@ -54,11 +54,10 @@ class Undecided(NamedTuple):
 
 
 class Timer(NamedTuple):
-    """A window whose time has come, and the event that it is about."""
+    """A window whose time has come, and the event that it is about, as far as it has been read."""
 
     key: WindowKey
     window: Window
-    #: None where it has been erased.
     event: KeptEvent | None
 
 
