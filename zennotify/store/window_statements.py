@@ -11,15 +11,17 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal_column,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
 from zennotify.store.prepared import NONE, Prepared
-from zennotify.store.schema import gathered, windows
+from zennotify.store.schema import acknowledgements, deliveries, gathered, windows
 
 _COLUMNS: Final = ", ".join(f"w.{name}" for name in windows.c.keys())  # noqa: SIM118 - columns, not a mapping
 
@@ -86,7 +88,16 @@ REANCHOR = Prepared(
     "now",
     "ahead",
 )
-LAST_NUMBER = Prepared(select(func.max(gathered.c.number)))
+#: Of what was gathered, told or acknowledged: events may be gone while others still name their number.
+LAST_NUMBER = Prepared(
+    select(func.max(literal_column("number"))).select_from(
+        union_all(
+            select(func.max(gathered.c.number).label("number")),
+            select(func.max(deliveries.c.gathered)).where(deliveries.c.gathered.is_not(None)),
+            select(func.max(acknowledgements.c.gathered)),
+        ).subquery()
+    )
+)
 GATHER = Prepared(insert(gathered), *gathered.c.keys())
 LAST_GATHERED = Prepared(
     select(func.max(gathered.c.event)).where(gathered.c.number == bindparam("of_number")), "of_number"
