@@ -139,7 +139,7 @@ def test_a_digest_of_which_nothing_is_left_ends_silently_unless_something_comes(
     assert (digest.counted, [one.id for one in store.reader.gathered(1)]) == (1, [last])
 
 
-def test_a_number_is_not_given_again_while_a_delivery_or_an_acknowledgement_names_it(store: Store) -> None:
+def test_a_number_is_not_given_again_while_a_delivery_names_it(store: Store) -> None:
     store.write(Transaction.add_deliveries, [addressed(7, ""), addressed(3, "")])
     assert store.write(Transaction.next_gathering) == 8
     decided = Decided(store, GATHERS)

@@ -10,7 +10,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     literal_column,
     select,
     text,
@@ -88,9 +87,9 @@ REANCHOR = Prepared(
     "now",
     "ahead",
 )
-#: Of what was gathered, told or acknowledged: events may be gone while others still name their number.
+#: Not that of the last events alone: they may have been erased, while the message that told of them is still there.
 LAST_NUMBER = Prepared(
-    select(func.max(literal_column("number"))).select_from(
+    select(func.max(literal_column("number")).label("last")).select_from(
         union_all(
             select(func.max(gathered.c.number).label("number")),
             select(func.max(deliveries.c.gathered)).where(deliveries.c.gathered.is_not(None)),
@@ -98,7 +97,12 @@ LAST_NUMBER = Prepared(
         ).subquery()
     )
 )
-GATHER = Prepared(insert(gathered), *gathered.c.keys())
+#: One that is there already is enough: a message that was too late may be asked for by hand, and be too late again.
+GATHER = Prepared(
+    sqlite.insert(gathered).on_conflict_do_nothing(),
+    *gathered.c.keys(),
+    for_engine={"postgresql": postgresql.insert(gathered).on_conflict_do_nothing()},
+)
 LAST_GATHERED = Prepared(
     select(func.max(gathered.c.event)).where(gathered.c.number == bindparam("of_number")), "of_number"
 )
