@@ -4,10 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CONFIG ?= config.example.yaml
 
-# Kills of `make crash`.
+# Kills of `make crash`; those of `make timers` take seconds each.
 N ?= 1000
+timers: N = 50
 
-.PHONY: help run test check fix crash bench lock system-parts clean
+.PHONY: help run test check fix crash timers bench lock system-parts clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -32,6 +33,9 @@ fix: $(VENV)/dev ## Format the code and mend what the linter can mend
 
 crash: $(VENV)/dev ## Kill the daemon N times under load and check that nothing is lost
 	ZENNOTIFY_KILLS=$(N) $(BIN)/pytest -s tests/acceptance/test_crash.py
+
+timers: $(VENV)/dev ## Kill the daemon N times while windows are open and check that each fires once
+	ZENNOTIFY_OPEN_KILLS=$(N) $(BIN)/pytest -s tests/acceptance/test_timers.py
 
 bench: $(VENV)/dev ## Measure against floors and peers in one run
 	$(BIN)/python -m benchmarks

@@ -12,14 +12,14 @@ from time import monotonic
 
 import click
 
-from benchmarks import accept, decide, deliver, enquiry, isolation, latency, learn, memory
+from benchmarks import accept, decide, deliver, enquiry, isolation, latency, learn, memory, windows
 from benchmarks.figure import Figure
 from benchmarks.process import CLIENT_CORE, HAS_TWO_CORES, pin
 
 _Run = Callable[[int, Path], Iterator[Figure]]
 BENCHMARKS: dict[str, tuple[_Run, int]] = {
     module.__name__.rpartition(".")[2]: (module.run, module.ROUNDS)
-    for module in (accept, learn, decide, deliver, latency, enquiry, memory, isolation)
+    for module in (accept, learn, windows, decide, deliver, latency, enquiry, memory, isolation)
 }
 
 

@@ -57,12 +57,12 @@ class FakeClock:
         of such code waits for what it did.
         """
         end = self._now + by
-        await _settle()
+        await let_loop_work()
         while due := [when for when in self._sleepers.values() if when <= end]:
             self._move(min(due))
-            await _settle()
+            await let_loop_work()
         self._move(end)
-        await _settle()
+        await let_loop_work()
 
     def _move(self, now: datetime) -> None:
         self._now = max(now, self._now)
@@ -84,7 +84,8 @@ class FakeClock:
                 wait.cancel()
 
 
-async def _settle() -> None:
+async def let_loop_work() -> None:
+    """Let the loop do what it can do at once."""
     for _ in range(_PASSES):
         await asyncio.sleep(0)
 

@@ -149,9 +149,7 @@ class App:
             clock,
             self.metrics,
             reading=meant,
-            rule_set=lambda: self.decider.rule_set,
-            hand_on=self.decider.hand_on,
-            lost_sight=self.decider.fall_behind,
+            decider=self.decider,
             ops=ops,
         )
         self.receiver = Receiver(
@@ -398,7 +396,9 @@ class App:
         if self._enquiry is not None:
             self._enquiry.forget()
         try:
-            erased = dict(await self._store.writer.call(erase, Part(**arguments), alone=False))
+            erased = dict(
+                await self._store.writer.call(erase, Part(**arguments), reading(self._config), alone=False)
+            )
             if arguments.get("silences"):
                 await self._silences.load()
         except StoreUnavailable as error:

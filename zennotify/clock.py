@@ -19,7 +19,10 @@ class Clock(Protocol):
         ...
 
     async def sleep_until(self, when: datetime | None, wake: asyncio.Event) -> None:
-        """Return at `when` (None: never) or as soon as `wake` is set; `wake` is left cleared."""
+        """Return at `when` (None: never) or as soon as `wake` is set; `wake` is left cleared.
+
+        Returns early where the clock is set back meanwhile: who waits looks again how long.
+        """
         ...
 
 
@@ -28,20 +31,27 @@ class SystemClock:
 
     #: The wall clock is read again at least this often, so that a jump of it is noticed.
     longest_nap = timedelta(seconds=30)
+    #: Less is a correction that hurts nobody.
+    _set_back = timedelta(seconds=5)
 
     def now(self) -> datetime:
         """Return the present moment, aware, in UTC."""
         return datetime.now(UTC)
 
     async def sleep_until(self, when: datetime | None, wake: asyncio.Event) -> None:
-        """Return at `when` (None: never) or as soon as `wake` is set; `wake` is left cleared."""
+        """Return at `when` (None: never) or as soon as `wake` is set; `wake` is left cleared.
+
+        Returns early where the clock is set back meanwhile: who waits looks again how long.
+        """
+        seen: datetime | None = None
         while not wake.is_set():
             nap: float | None = None
             if when is not None:
-                left = when - self.now()
-                if left <= timedelta(0):
+                now = self.now()
+                if when <= now or (seen is not None and now < seen - self._set_back):
                     break
-                nap = min(left, self.longest_nap).total_seconds()
+                seen = now
+                nap = min(when - now, self.longest_nap).total_seconds()
             try:
                 async with asyncio.timeout(nap):
                     await wake.wait()

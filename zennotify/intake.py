@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from zennotify.clock import Clock
 from zennotify.core.model import Event
@@ -24,7 +24,7 @@ from zennotify.store.rows import NewEvent, Quarantined, Undecided
 from zennotify.store.transaction import Transaction
 from zennotify.zenoti.catalog import label
 from zennotify.zenoti.envelope import Envelope
-from zennotify.zenoti.event import Reading, make_event
+from zennotify.zenoti.event import Reading, make_event, reopen
 from zennotify.zenoti.things import center_id
 
 logger = logging.getLogger("zennotify.intake")
@@ -42,6 +42,8 @@ _WATCH = 0.25
 #: Requests that wait for the writer; beyond, the store counts as unavailable.
 _MOST_ARRIVALS = 10_000
 _BATCH = 256
+#: A clock that was further ahead has been set back.
+_MOST_AHEAD = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,28 @@ class _Kept(NamedTuple):
     undecided: Undecided | None = None
 
 
+class Deciding(Protocol):
+    """Who decides what has been kept; asked in the writer's thread."""
+
+    @property
+    def rule_set(self) -> str | None:
+        """The hash of the rules in force."""
+        ...
+
+    @property
+    def last_fired(self) -> datetime:
+        """The latest moment that a timer was due that has fired; long ago where there is none."""
+        ...
+
+    def hand_on(self, event: Undecided) -> None:
+        """Take a new event, after its commit and in order."""
+        ...
+
+    def fall_behind(self) -> None:
+        """Hear that a commit failed: what was in it may have been kept all the same, and has then to be read back."""
+        ...
+
+
 class Intake:
     """Turns an authentic request into something durable."""
 
@@ -77,21 +101,16 @@ class Intake:
         metrics: Metrics,
         *,
         reading: Reading,
-        rule_set: Callable[[], str | None],
-        hand_on: Callable[[Undecided], None],
-        lost_sight: Callable[[], None],
+        decider: Deciding,
         ops: Ops,
     ) -> None:
         self._clock = clock
         self._metrics = metrics
         self._reading = reading
         self._ops = ops
-        #: Returns the hash of the rules in force.
-        self._rule_set = rule_set
-        #: Called in the writer's thread with each new event, after its commit and in order.
-        self._hand_on = hand_on
-        #: Called there when a commit failed: it may have been kept all the same, and has then to be read back.
-        self._lost_sight = lost_sight
+        self._decider = decider
+        #: When the last event arrived.
+        self._last_arrival = datetime.min.replace(tzinfo=UTC)
         self._arrivals = writer.lane(
             self._keep, rank=Rank.EVENTS, most=_BATCH, committed=self._kept, failed=self._not_kept
         )
@@ -156,7 +175,26 @@ class Intake:
             f"It is kept in quarantine, for the reason {receipt.reason}.  See: zennotify events --quarantine",
         )
 
+    def _in_order(self, arrivals: list[_Arrival]) -> Iterator[_Arrival]:
+        """Let events arrive after those that were kept, and the timers that have fired, while they waited here.
+
+        So events lie in the order of their arrival, and no timer has fired that was due after one that follows.
+        """
+        fired = self._decider.last_fired
+        for arrival in arrivals:
+            stamped = moment = arrival.event.received_at
+            for before in (self._last_arrival, fired):
+                if moment < before <= stamped + _MOST_AHEAD:
+                    moment = before
+            self._last_arrival = moment
+            if moment is stamped:
+                yield arrival
+            else:  # made anew: without an id of its own, its id says when it came
+                event = reopen(arrival.body, moment, self._reading, arrival.event.type)
+                yield replace(arrival, event=event)
+
     def _keep(self, transaction: Transaction, arrivals: list[_Arrival]) -> list[_Kept]:
+        arrivals = list(self._in_order(arrivals))
         ids = [arrival.event.id for arrival in arrivals]
         fingerprints = [arrival.fingerprint for arrival in arrivals]
         since = min(arrival.event.received_at for arrival in arrivals) - SAME_CONTENT
@@ -188,21 +226,21 @@ class Intake:
     def _add(self, transaction: Transaction, new: list[_Arrival]) -> list[Undecided]:
         if not new:
             return []
-        rules = self._rule_set()
+        rules = self._decider.rule_set
         places = transaction.add_events([_new(arrival, rules) for arrival in new])
         return [Undecided(place, rules, arrival.event) for place, arrival in zip(places, new, strict=True)]
 
     def _kept(self, _arrivals: list[_Arrival], kept: Sequence[_Kept]) -> None:
         new = [one.undecided for one in kept if one.undecided is not None]
         for undecided in new:
-            self._hand_on(undecided)
+            self._decider.hand_on(undecided)
         for kind, count in Counter(label(undecided.event.kind) for undecided in new).items():
             self._metrics.events.labels(kind).inc(count)
         if new:
             self._metrics.last_event.set(new[-1].event.received_at.timestamp())
 
     def _not_kept(self, _arrivals: list[_Arrival], _error: Exception) -> None:
-        self._lost_sight()
+        self._decider.fall_behind()
 
     def _keep_bodies(self, transaction: Transaction, bodies: list[Quarantined]) -> list[Receipt]:
         transaction.add_quarantine(bodies)

@@ -59,24 +59,28 @@ class Timers:
 
     async def _look(self, now: datetime) -> datetime:
         """Fire what is due; return when to look again."""
+        fires: Fires | None = None
         try:
-            await self._notice_jump(now)
-            if self._last_seen is None or (self._next is not None and self._next <= now):
+            # The decider does not know what another clock changes; asked, it tells us of the next one by `set`.
+            if await self._is_another_clock(now) or (self._next is not None and self._next <= now):
                 fires = await self._fire(now)
-                self._next = fires.next
-                if fires.next is not None and fires.next <= now and not fires.has_fired:
-                    return now + _PAUSE
         except StoreUnavailable:
             return now + _PAUSE
         self._last_seen = now
+        if fires is not None and not fires.has_fired and fires.next is not None and fires.next <= now:
+            return now + _PAUSE
         return now + LONGEST_NAP if self._next is None else min(self._next, now + LONGEST_NAP)
 
-    async def _notice_jump(self, now: datetime) -> None:
+    async def _is_another_clock(self, now: datetime) -> bool:
+        """Return whether time does not go on from when we looked last, and then put right what a wrong clock opened."""
+        last = self._last_seen
         if now < NOT_SET:
-            if self._last_seen is None:
+            if last is None or last >= NOT_SET:
                 logger.warning("the clock shows %s: it has not been set; timers wait until it is", now.date())
-            return
-        if self._last_seen is None or now < self._last_seen - _JUMP:
-            if self._last_seen is not None:
-                logger.warning("the clock was set back by %s", self._last_seen - now)
-            await self._writer.call(Transaction.reanchor, now)
+            return last is None
+        if last is not None and NOT_SET <= last <= now + _JUMP:
+            return False
+        if last is not None and last > now:
+            logger.warning("the clock was set back by %s", last - now)
+        await self._writer.call(Transaction.reanchor, now, NOT_SET)
+        return True

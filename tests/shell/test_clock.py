@@ -96,9 +96,16 @@ async def test_a_jump_of_the_machines_clock_is_noticed() -> None:
         await clock.sleep_until(START + HOUR, asyncio.Event())
 
 
-async def test_a_clock_that_is_set_back_is_waited_for() -> None:
-    wake = asyncio.Event()
+async def test_who_waits_while_the_clock_is_set_back_looks_again() -> None:
     clock = JumpingClock(START, START - HOUR)
+    async with asyncio.timeout(PATIENCE):
+        await clock.sleep_until(START + HOUR, asyncio.Event())
+    assert clock.now() == START - HOUR
+
+
+async def test_a_clock_that_is_corrected_by_little_is_waited_for() -> None:
+    wake = asyncio.Event()
+    clock = JumpingClock(START, START - timedelta(seconds=4))
     task = await fallen_asleep(clock, START + SOON, wake)
     assert not task.done()
     wake.set()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import START, make_rule
-from tests.timeline import (
+from tests.onpaper import (
     Timeline,
     at,
     clock_of,

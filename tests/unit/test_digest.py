@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import make_once, make_rule
-from tests.timeline import Timeline, at, clock_of, digest, directory_of, minutes, wait
+from tests.onpaper import Timeline, at, clock_of, digest, directory_of, minutes, wait
 from zennotify.core.digest import begin_digest, close, gather, is_late
 from zennotify.core.stale import Stale, Then
 from zennotify.core.window import Stage, WindowKey

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import make_once, make_rule
-from tests.timeline import Timeline, clock_of, directory_of, hours, minutes, opening_hours, wait
-from tests.timeline import digest as every
+from tests.onpaper import Timeline, clock_of, directory_of, hours, minutes, opening_hours, wait
+from tests.onpaper import digest as every
 from zennotify.core.center import Center
 from zennotify.core.during import Otherwise, is_outside, next_opening
 from zennotify.core.escalation import Step

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.fakes import make_once, make_rule
-from tests.timeline import Timeline, at, digest, directory_of, minutes, threshold, wait
+from tests.onpaper import Timeline, at, digest, directory_of, minutes, threshold, wait
 from zennotify.core.cap import Cap
 from zennotify.core.escalation import Step, begin, climb
 from zennotify.core.model import Names

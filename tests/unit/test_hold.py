@@ -78,6 +78,6 @@ def test_a_digest_does_not_wait_for_the_name_of_its_last_event(number: int | Non
     rule = Rule(id="r", events=("*",), notify=("desk",), digest=Digest(every=timedelta(hours=1)), hold=hold)
     said, windows = names(STATUS, {}), Windows({}, lambda: 1)
     scene = Scene(names=said, rules=RuleSet("hash", (rule,)), windows=windows, at=START, now=START)
-    message = Outgoing(rule=rule, notify=rule.notify, number=number, count=3)
+    message = Outgoing(rule=rule, notify=rule.notify, number=number, counted=3)
     [duty] = send(message, scene).duties
     assert (duty.due > START, bool(duty.awaited)) == (waits, waits)

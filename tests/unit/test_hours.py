@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.timeline import opening_hours as hours
+from tests.onpaper import opening_hours as hours
 from zennotify.core.hours import (
     ALL_DAY,
     HoursError,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.timeline import opening_hours
+from tests.onpaper import opening_hours
 from zennotify.core.hours import ALL_DAY, OpeningHours, Range, next_time, read_ranges
 
 LOS_ANGELES, BERLIN, SYDNEY, KOLKATA = (

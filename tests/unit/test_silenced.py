@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.fakes import START, make_once, make_rule
-from tests.timeline import Timeline, at, digest, hours, minutes, suppressed_by, threshold, wait
+from tests.onpaper import Timeline, at, digest, hours, minutes, suppressed_by, threshold, wait
 from zennotify.core.absent import Absent
 from zennotify.core.during import Otherwise
 from zennotify.core.escalation import Step

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import START, make_rule
-from tests.timeline import Timeline, at, minutes, paths, suppressed_by, threshold, wait
+from tests.onpaper import Timeline, at, minutes, paths, suppressed_by, threshold, wait
 from zennotify.core.absent import Absent
 from zennotify.core.rule import Rule, RuleSet
 from zennotify.core.suppression import Mark, fire, suppressor

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import START, make_names, make_rule
-from tests.timeline import Timeline, at, minutes, paths, threshold
+from tests.onpaper import Timeline, at, minutes, paths, threshold
 from zennotify.core.threshold import MOST_COUNTED, pass_threshold
 from zennotify.core.window import Window, key_text
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.fakes import START, clause, make_once, make_rule
-from tests.timeline import Timeline, at, minutes, paths, threshold, wait
+from tests.onpaper import Timeline, at, minutes, paths, threshold, wait
 from zennotify.core.model import Names, read_time
 from zennotify.core.stale import Stale, Then
 from zennotify.core.wait import LONGEST_AHEAD, Opposite, Wait, begin_wait, goes_elsewhere, oppose, was_late

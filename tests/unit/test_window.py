@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import START, make_event, make_names
-from tests.timeline import paths
+from tests.onpaper import paths
 from zennotify.core.model import Code
 from zennotify.core.window import Gathered, Window, WindowKey, Windows, key_text
 from zennotify.zenoti.names import Names

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from zennotify.core.absent import Absent, hear
 from zennotify.core.during import Otherwise, is_outside
@@ -113,12 +113,15 @@ class _Counted(NamedTuple):
     detail: str = ""
 
 
+_NOT_COUNTED: Final = _Counted()
+
+
 def _count(item: Passed, scene: Scene) -> _Counted:
     """Count the event for the rule's threshold, and let the rule fire where that is reached."""
-    rule, counted = item.rule, _Counted()
+    rule, counted = item.rule, _NOT_COUNTED
     if rule.threshold is not None:
         counted = _towards(rule.threshold, item.keys.get(Stage.THRESHOLD), scene)
-    if counted.is_enough:
+    if counted.is_enough and scene.rules.marks:
         leave_marks(rule, item.keys, scene, scene.at)
     return counted
 
@@ -158,7 +161,7 @@ def _through(item: Passed, counted: _Counted, scene: Scene, revisions: list[Revi
         notify=rule.notify,
         told=item.told,
         is_late=stale is not None and is_late and stale.then is Then.DIGEST,
-        count=counted.number,
+        counted=counted.number,
     )
     message_or_stop = within_hours(message, scene)
     if isinstance(message_or_stop, Decision):
@@ -172,7 +175,7 @@ def _through(item: Passed, counted: _Counted, scene: Scene, revisions: list[Revi
 
 def muted(rule: Rule, keys: dict[str, WindowKey], scene: Scene) -> Decision | None:
     """Ask silence and suppressed; None where neither stops the message."""
-    silence = silence_of(scene.silences, rule.id, scene.names, scene.now)
+    silence = silence_of(scene.silences, rule.id, scene.names, scene.now) if scene.silences else None
     if silence is not None:
         return Decision(rule=rule.id, reason=Reason.SILENCED, detail=str(silence))
     key = keys.get(SUPPRESSED)
@@ -246,7 +249,7 @@ def _wait(
         due,
         scene.place,
         opened=scene.now if wait.after is None else None,
-        count=message.count,
+        count=message.counted,
         is_elsewhere=message.is_elsewhere,
         is_late=message.is_late,
     )

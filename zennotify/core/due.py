@@ -45,10 +45,22 @@ def fire(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
     return _end_digest(key, window, rule, scene)
 
 
+def give_up(key: WindowKey, window: Window, detail: str) -> Fired:
+    """Return what becomes of a window that cannot be taken through its stages."""
+    decision = Decision(rule=key.rule, reason=Reason.FAILED, detail=detail)
+    if key.stage == Stage.ABSENT:
+        return Fired(decision, window.event, is_new=True)
+    place = window.event if window.number is None else window.number
+    if key.stage == Stage.ESCALATE or place is None:  # the message itself has been decided
+        return Fired(decision, None)
+    revision = Revision(place, key.rule, Reason.FAILED, detail, is_of_gathered=window.number is not None)
+    return Fired(decision, None, revisions=(revision,))
+
+
 def _end_wait(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
     scene.windows.put(key, None)
     message = Outgoing(
-        rule=rule, notify=rule.notify, is_late=was_late(window), count=window.count, meant=scene.now
+        rule=rule, notify=rule.notify, is_late=was_late(window), counted=window.count, meant=scene.now
     )
     if goes_elsewhere(window):
         message = _elsewhere(message)
@@ -98,7 +110,7 @@ def _end_digest(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fir
             rule=rule,
             notify=rule.notify,
             held_back=window.held,
-            count=window.count,
+            counted=window.count,
             number=window.number,
             meant=scene.now,
             told=_alone(key),

@@ -5,9 +5,10 @@ Asked when an event is decided (decide.py), or when a timer is due (due.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from zennotify.core import digest as digests
 from zennotify.core import escalation
@@ -21,8 +22,7 @@ from zennotify.core.scene import Decision, Duty, Scene, escalation_key
 from zennotify.core.window import Gathered, Stage, WindowKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A message on its way through the last stages."""
 
     rule: Rule
@@ -37,7 +37,7 @@ class Outgoing:
     is_late: bool = False
     held_back: int = 0
     #: What a threshold or a digest has counted.
-    count: int = 0
+    counted: int = 0
     #: Whether the event itself is told of; otherwise those that were gathered under `number`.
     number: int | None = None
     #: When a timer was due that led to it.
@@ -54,7 +54,7 @@ def pass_on(message: Outgoing, keys: dict[str, WindowKey], scene: Scene) -> Deci
         if not passes:
             detail = f"once until {window.until.isoformat()}"
             return Decision(rule=rule.id, reason=Reason.HELD_BACK, detail=joined(message.detail, detail))
-        message = replace(message, held_back=held_back)
+        message = message._replace(held_back=held_back)
     if rule.digest is None and not message.is_late:
         return send(message, scene)
     stage = Stage.LATE if rule.digest is None else Stage.DIGEST
@@ -108,15 +108,7 @@ def send(message: Outgoing, scene: Scene) -> Decision:
     awaited = () if hold is None else tuple(hold.awaited(scene.names))
     if hold is not None and awaited:
         due += hold.period
-    duty = Duty(
-        channel="",
-        due=due,
-        held_back=message.held_back,
-        awaited=awaited,
-        counted=message.count,
-        meant=meant,
-        reason=reason,
-    )
+    duty = Duty("", due, message.held_back, "", awaited, 0, message.counted, meant, reason)
     told = message.told or addresses(message.notify, scene.names, directory)
     decision = owe(rule, told, duty, detail, scene)
     # What one channel was too late with is told again: its events are escalated already.
@@ -132,7 +124,12 @@ def owe(rule: Rule, told: Told, duty: Duty, detail: str, scene: Scene) -> Decisi
     if directory.has_caps:
         told, counted = within_caps(told, directory, scene.windows.get, scene.now)
         scene.windows.changed.update(counted)
-    duties = tuple(duty._replace(channel=one.channel, recipient=one.recipient) for one in told.addresses)
+    # Not `_replace`, which takes longer than all else here.
+    duties = tuple(
+        [Duty(one.channel, duty.due, duty.held_back, one.recipient, *duty[4:]) for one in told.addresses]
+    )
+    if not told.refusals:
+        return Decision(rule=rule.id, reason=Reason.NOTIFIED, detail=detail, duties=duties)
     return Decision(
         rule=rule.id,
         reason=Reason.NOTIFIED if duties else told.refusals[0].reason,
@@ -145,7 +142,7 @@ def owe(rule: Rule, told: Told, duty: Duty, detail: str, scene: Scene) -> Decisi
 def _escalate(message: Outgoing, due: datetime, opened: datetime | None, scene: Scene) -> None:
     rule, number = message.rule, message.number
     window = escalation.begin(
-        rule.escalate, due, opened=opened, event=scene.place, number=number, counted=message.count
+        rule.escalate, due, opened=opened, event=scene.place, number=number, counted=message.counted
     )
     key = escalation_key(rule.id, place=scene.place if number is None else None, number=number)
     scene.windows.put(key, replace(window, rule_set=scene.rules.hash))
@@ -154,7 +151,7 @@ def _escalate(message: Outgoing, due: datetime, opened: datetime | None, scene: 
 def elsewhere(message: Outgoing, hours: Hours) -> Outgoing:
     """Return the message as it goes to those who are told outside the hours."""
     detail = joined(message.detail, f"outside {hours.during.text}: told elsewhere")
-    return replace(message, notify=hours.notify, is_elsewhere=True, told=None, detail=detail)
+    return message._replace(notify=hours.notify, is_elsewhere=True, told=None, detail=detail)
 
 
 def joined(*parts: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -75,21 +74,20 @@ class Opposed(NamedTuple):
     keys: dict[str, WindowKey]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Scene(NamedTuple):
     """What the stages may look at."""
 
     names: Names
     rules: RuleSet
     windows: Windows
-    silences: Sequence[Silence] = ()
-    #: The place of the event in the store, and its id for who reads about it.
-    place: int = 0
-    event: str = ""
     #: When the event happened.
     at: datetime
     #: When it arrived, or when a timer was due.
     now: datetime
+    silences: Sequence[Silence] = ()
+    #: The place of the event in the store, and its id for who reads about it.
+    place: int = 0
+    event: str = ""
 
     def local(self) -> datetime:
         """Return `now` by the clock of the event's centre."""

@@ -96,6 +96,8 @@ class Gathered(NamedTuple):
 class Windows:
     """The windows of one transaction: as they were, and what they have become."""
 
+    __slots__ = ("_kept", "changed", "gathered", "new_number")
+
     def __init__(
         self,
         kept: Callable[[WindowKey], Window | None] | Mapping[WindowKey, Window],

@@ -16,10 +16,10 @@ from itertools import count
 from typing import Any, TypeVar
 
 from zennotify.core.decide import Examined, aim, conclude, examine
-from zennotify.core.due import Fired, fire
-from zennotify.core.model import Event, Reason, Zone, moment_of
+from zennotify.core.due import Fired, fire, give_up
+from zennotify.core.model import Reason, Zone, moment_of
 from zennotify.core.rule import Rule, RuleSet
-from zennotify.core.scene import Decision, Duty, Opposed, Passed, Revision, Scene
+from zennotify.core.scene import Decision, Duty, Passed, Revision, Scene
 from zennotify.core.silence import Silence
 from zennotify.core.window import Window, WindowKey, Windows
 from zennotify.decider.waiting import Waiting
@@ -51,11 +51,14 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A window whose time has come, with its event and what it led to."""
+    """A window whose time has come, and what it led to."""
 
     key: WindowKey
-    event: Event
-    rules: RuleSet
+    #: The id and the type of its event, in lower case.
+    event: str
+    kind: str
+    #: The hash of the rules that it was decided by.
+    rules: str
     now: datetime
     fired: Fired
 
@@ -94,14 +97,12 @@ class Batch:
     unlisted: set[Key] = field(default_factory=set)
     #: What waits for names.
     waiting: list[Waiting] = field(default_factory=list)
-    #: Whether events were left for the next transaction, because these took long.
-    left_some: bool = False
 
     @property
-    def now(self) -> datetime:
-        """The moment of the last decision; there has been one."""
+    def now(self) -> datetime | None:
+        """The moment of the last decision; None where there has been none."""
         arrivals = [one.undecided.event.received_at for one in self.decided]
-        return max([*arrivals, *(one.now for one in self.ended)])
+        return max([*arrivals, *(one.now for one in self.ended)], default=None)
 
     @property
     def channels(self) -> set[str]:
@@ -110,10 +111,10 @@ class Batch:
             duty.channel for _, decisions in self.made() for decision in decisions for duty in decision.duties
         }
 
-    def made(self) -> Iterator[tuple[Event, list[Decision]]]:
-        """Yield what was decided, with the events."""
+    def made(self) -> Iterator[tuple[str, list[Decision]]]:
+        """Yield what was decided, with the ids of the events."""
         for one in self.decided:
-            yield one.undecided.event, one.decisions
+            yield one.undecided.event.id, one.decisions
         for end in self.ended:
             yield end.event, [end.fired.decision]
 
@@ -142,9 +143,12 @@ class Batch:
         for case in cases:
             if self.first_due is not None and case.undecided.event.received_at >= self.first_due:
                 return case.undecided
-            self.decided += self._each(
-                [case], lambda case: self._conclude(case, memory), lambda case: case.undecided
-            )
+            try:
+                self.decided.append(self._conclude(case, memory))
+            except StoreError:  # as below
+                raise
+            except Exception as error:
+                self.decided.append(_failure(case.undecided, error))
         self.learned = memory.changed
         self.new_clocks = memory.new_clocks
         self.facts = memory.changes()
@@ -172,7 +176,6 @@ class Batch:
         began = time.monotonic()
         for case in cases:
             if time.monotonic() - began > LONGEST_WORK:
-                self.left_some = True
                 return
             yield case
 
@@ -211,10 +214,14 @@ class Batch:
 
     # --- windows ------------------------------------------------------------------------------------------
 
-    def _open_windows(self, transaction: Transaction, asked: Collection[WindowKey] = ()) -> None:
-        """Read the windows that will be asked for, at once; another one is read when it is asked for."""
+    def _open_windows(self, transaction: Transaction, asked: Collection[WindowKey]) -> None:
+        """Read the windows that will be asked for, at once."""
         kept: dict[WindowKey, Window | None] = dict.fromkeys(asked)
         kept.update(transaction.windows(asked))
+        self._take_windows(transaction, kept)
+
+    def _take_windows(self, transaction: Transaction, kept: dict[WindowKey, Window | None]) -> None:
+        """Begin with windows that have been read; another one is read when it is asked for."""
         numbers: Iterator[int] | None = None
 
         def look_up(key: WindowKey) -> Window | None:
@@ -231,12 +238,13 @@ class Batch:
         self.windows = Windows(look_up, new_number)
 
     def _take_over(self, draft: Windows) -> None:
+        if not draft.changed:
+            return
         self.windows.add(draft)
-        dues = [
-            window.due for window in draft.changed.values() if window is not None and window.due is not None
-        ]
-        if dues:
-            self.first_due = min(dues) if self.first_due is None else min(self.first_due, *dues)
+        for window in draft.changed.values():
+            due = None if window is None else window.due
+            if due is not None and (self.first_due is None or due < self.first_due):
+                self.first_due = due
 
     # --- timers -------------------------------------------------------------------------------------------
 
@@ -252,26 +260,40 @@ class Batch:
         One that is due only after a timer that was set here is left.
         """
         memory = Memory(transaction.facts, self.class_times, self.rules.directory.centers, self.clocks)
-        self._open_windows(transaction, [timer.key for timer in timers])
+        self._take_windows(transaction, {timer.key: timer.window for timer in timers})
         for timer in timers:
-            due = timer.window.due
+            due, window = timer.window.due, self.windows.get(timer.key)
             assert due is not None, "it was looked for by its due"  # noqa: S101
             if self.first_due is not None and due > self.first_due:
                 return
-            undecided, found = event_of(timer), rule_of(timer.key, timer.window)
-            if undecided is None or found is None:  # erased, or of a rule that nobody knows any more
-                self.windows.put(timer.key, None)
+            if window is None or window.due != due:  # one before it has ended it, or put it off
                 continue
+            if window.event != timer.window.event:  # one before it has put its own event into it
+                timer = timer._replace(event=None)  # noqa: PLW2901 - the same one, as it is now
             try:
-                self._fire(timer, undecided, found, memory)
-            except StoreError:
+                self._fire(timer._replace(window=window), due, memory, event_of, rule_of)
+            except StoreError:  # as above
                 raise
             except Exception as error:  # a bug of ours: trying again would not help
-                self._give_up(timer, undecided, found[1], error)
+                self._give_up(timer, due, place_of(error))
 
-    def _fire(self, timer: Timer, undecided: Undecided, found: tuple[Rule, RuleSet], memory: Memory) -> None:
+    def _fire(
+        self,
+        timer: Timer,
+        due: datetime,
+        memory: Memory,
+        event_of: Callable[[Timer], Undecided | None],
+        rule_of: Callable[[WindowKey, Window], tuple[Rule, RuleSet] | None],
+    ) -> None:
+        undecided = event_of(timer)
+        if undecided is None:  # it has been erased
+            self.windows.put(timer.key, None)
+            return
+        found = rule_of(timer.key, timer.window)
+        if found is None:
+            self._give_up(timer, due, "the rule was removed, and what it said cannot be read any more")
+            return
         (rule, rules), event, draft = found, undecided.event, self.windows.draft()
-        assert timer.window.due is not None, "it was looked for by its due"  # noqa: S101
         scene = Scene(
             names=Names(event, memory.recall, centers=self.rules.directory.centers),
             rules=rules,
@@ -280,21 +302,21 @@ class Batch:
             place=undecided.place,
             event=event.id,
             at=moment_of(event),
-            now=timer.window.due,
+            now=due,
         )
         fired = fire(timer.key, timer.window, rule, scene)
         self._take_over(draft)
         self.revisions += fired.revisions
-        self.ended.append(Ended(timer.key, event, rules, scene.now, fired))
+        self.ended.append(Ended(timer.key, event.id, event.kind, rules.hash, due, fired))
 
-    def _give_up(self, timer: Timer, undecided: Undecided, rules: RuleSet, error: Exception) -> None:
-        detail, rule = place_of(error), timer.key.rule
-        logger.error("event=%s rule=%s could not be decided: %s", undecided.event.id, rule, detail)
-        self.windows.put(timer.key, None)
-        self.revisions.append(Revision(undecided.place, rule, Reason.FAILED, detail))
-        decision = Decision(rule=rule, reason=Reason.FAILED, detail=detail)
-        now = timer.window.due or undecided.event.received_at
-        self.ended.append(Ended(timer.key, undecided.event, rules, now, Fired(decision, None)))
+    def _give_up(self, timer: Timer, due: datetime, detail: str) -> None:
+        """End a window that cannot be taken through its stages; the owners hear of it."""
+        event, kind = ("", "") if timer.event is None else (timer.event.id, timer.event.type.casefold())
+        key, fired = timer.key, give_up(timer.key, timer.window, detail)
+        logger.error("event=%s rule=%s timer=%s was given up: %s", event, key.rule, key.stage, detail)
+        self.windows.put(key, None)
+        self.revisions += fired.revisions
+        self.ended.append(Ended(key, event, kind, self.rules.hash, due, fired))
 
     # --- the store ----------------------------------------------------------------------------------------
 
@@ -302,18 +324,19 @@ class Batch:
         """Keep what was decided and learned."""
         transaction.save_windows(self.windows.changed)
         transaction.gather(self.windows.gathered)
-        if self.facts is not None and self.decided:
-            transaction.save_facts(self.facts, self.now)
+        now = self.now
+        if self.facts is not None and now is not None:
+            transaction.save_facts(self.facts, now)
         decisions: list[NewDecision] = []
         deliveries: list[NewDelivery] = []
         duties: list[Duty] = []
         for one in self.decided:
-            event, now = one.undecided.place, one.undecided.event.received_at
+            event, arrival = one.undecided.place, one.undecided.event.received_at
             for place, made in enumerate(one.decisions):
                 decisions.append(NewDecision(event, place, made.rule, made.reason.value, made.detail))
                 duties += made.duties
                 deliveries += [
-                    _delivery(made, duty, self.rules.hash, now, event, None) for duty in made.duties
+                    _delivery(made, duty, self.rules.hash, arrival, event, None) for duty in made.duties
                 ]
         later: list[NewDecision] = []
         for end in self.ended:
@@ -322,7 +345,7 @@ class Batch:
                 later.append(NewDecision(event_of, 0, made.rule, made.reason.value, made.detail))
             duties += made.duties
             deliveries += [
-                _delivery(made, duty, end.rules.hash, end.now, event_of, number) for duty in made.duties
+                _delivery(made, duty, end.rules, end.now, event_of, number) for duty in made.duties
             ]
         transaction.add_decisions(decisions)
         transaction.add_later_decisions(later)
@@ -343,10 +366,10 @@ def _asked(cases: Iterable[_Case]) -> set[WindowKey]:
     asked: set[WindowKey] = set()
     for case in cases:
         for item in case.examined:
-            if isinstance(item, Passed | Opposed):
+            if not isinstance(item, Decision):
                 asked.update(item.keys.values())
-            if isinstance(item, Passed):
-                asked.update(item.caps)
+                if isinstance(item, Passed) and item.caps:
+                    asked.update(item.caps)
     return asked
 
 

@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -48,6 +48,9 @@ _BATCH = 256
 _MOST_CLOCKS = 20_000
 #: Centres that are reported as not listed.
 _MOST_REPORTED = 1_000
+#: Rule sets of the past that are kept at hand.
+_MOST_GONE = 8
+_NEVER = datetime.min.replace(tzinfo=UTC)
 #: Decisions that the owners hear of.
 _TROUBLES = {Reason.ERROR, Reason.FAILED}
 #: What a step of an escalation may come to without a word to them; they hear of troubles anyway.
@@ -118,7 +121,10 @@ class Decider:
         #: The rules whose new names have been given to windows, and those whose are being given.
         self._carried: RuleSet | None = None
         self._carrying: RuleSet | None = None
+        #: Those of removed rules, by the hashes of their sets; they tell whom the names in `notify` mean now.
+        self._gone: dict[str, RuleSet | None] = {}
         self._next_timer: datetime | None = None
+        self._last_fired = _NEVER
         #: Returns the silences that may mute something.
         self._silences = silences
         self._rules: RuleSet | None = None
@@ -130,6 +136,8 @@ class Decider:
         self._reported: set[Key] = set()
         #: Whether the store has undecided events that are not in the queue; only the writer's thread changes it.
         self._is_behind = True
+        #: Whether it has some that come before those in the queue.
+        self._has_lost = False
         #: Whether what an earlier process left has been decided; until then nothing is read back.
         self._has_recovered = False
         #: Whether the place holder for reading them is in the queue.
@@ -146,6 +154,11 @@ class Decider:
     async def has_rules(self) -> None:
         """Wait until there are rules."""
         await self._has_rules.wait()
+
+    @property
+    def last_fired(self) -> datetime:
+        """The latest moment that a timer was due that has fired; long ago where there is none."""
+        return self._last_fired
 
     @property
     def rule_set(self) -> str | None:
@@ -228,18 +241,14 @@ class Decider:
         self._set_timer(due)
 
     def _decide(self, transaction: Transaction, items: list[_Item]) -> list[_Answer]:
-        events = {item.place: item for item in items if isinstance(item, Undecided)}
-        has_more = False
-        if any(isinstance(item, _ReadBack) for item in items):
-            kept = transaction.undecided(_BATCH)
-            events |= {event.place: self._reopen(event) for event in kept if event.place not in events}
-            has_more = len(kept) == _BATCH
+        events, has_more = self._taken(transaction, items)
         rules = self._rules
         assert rules is not None, "nothing is put into the queue before there are rules"  # noqa: S101
         if self._carried is not rules:
             # In one transaction with what they decide first: no window of an old name is made any more.
             transaction.carry_over(rules.renamed)
             self._carrying = rules
+            self._gone.clear()
         turn = Turn(transaction, partial(self._new_batch, rules), self._reopen, self._rule_of)
         left = turn.decide([events[place] for place in sorted(events)])
         now = max((item.now for item in items if isinstance(item, _Fire)), default=None)
@@ -248,10 +257,21 @@ class Decider:
         learned = {thing for batch in turn.batches for thing in batch.learned}
         hastened = self._waiting_room.waiting_for(learned)
         if hastened:
-            now_learned = max(batch.now for batch in turn.batches if batch.learned)
-            transaction.hasten([one.delivery for one in hastened], now_learned)
+            moments = [batch.now for batch in turn.batches if batch.learned and batch.now is not None]
+            transaction.hasten([one.delivery for one in hastened], max(moments))
         fires = Fires(transaction.next_timer(), turn.has_fired)
         return [_Answer(turn.batches, hastened, has_more or bool(left), fires)] * len(items)
+
+    def _taken(self, transaction: Transaction, items: list[_Item]) -> tuple[dict[int, Undecided], bool]:
+        """Return the events to decide, by their places, and whether the store has more."""
+        events = {item.place: item for item in items if isinstance(item, Undecided)}
+        is_lost = self._has_lost and self._has_recovered
+        if not is_lost and not any(isinstance(item, _ReadBack) for item in items):
+            return events, False
+        kept = transaction.undecided(_BATCH)
+        read = {event.place: events.get(event.place) or self._reopen(event) for event in kept}
+        # What comes behind those that were lost is read back in its turn, too.
+        return (read if is_lost else events | read), len(kept) == _BATCH
 
     def _new_batch(self, rules: RuleSet) -> Batch:
         return Batch(rules, self._reading.class_times, self._silences(), self._clocks)
@@ -261,10 +281,20 @@ class Decider:
         rules = self._rules
         if rules is not None and key.rule in rules.by_id:
             return rules.by_id[key.rule], rules
-        past = self._past(window.rule_set)
-        if past is None or rules is None or key.rule not in past.by_id:
+        past = self._past_of(window.rule_set)
+        if past is None or key.rule not in past.by_id:
             return None
-        return past.by_id[key.rule], replace(past, directory=rules.directory)
+        return past.by_id[key.rule], past
+
+    def _past_of(self, rules_hash: str) -> RuleSet | None:
+        if rules_hash not in self._gone:
+            past, rules = self._past(rules_hash), self._rules
+            if len(self._gone) >= _MOST_GONE:
+                self._gone.clear()
+            self._gone[rules_hash] = (
+                None if past is None or rules is None else replace(past, directory=rules.directory)
+            )
+        return self._gone[rules_hash]
 
     def _decided(self, items: list[_Item], answers: Sequence[_Answer]) -> None:
         batches, hastened, has_more, fires = answers[0]
@@ -272,6 +302,7 @@ class Decider:
         if any(isinstance(item, _ReadBack) for item in items):
             self._is_queued = False
             self._is_behind = has_more
+        self._has_lost = self._has_lost and has_more
         if has_more:
             self.fall_behind()
         for batch in batches:
@@ -287,6 +318,7 @@ class Decider:
 
     def _follow(self, batch: Batch) -> None:
         """Say what has been decided: in the metrics, the log and to the owners."""
+        self._last_fired = max([self._last_fired, *(one.now for one in batch.ended)])
         self._report(batch.unlisted - self._reported)
         if len(self._clocks) > _MOST_CLOCKS:
             self._clocks.clear()
@@ -299,19 +331,20 @@ class Decider:
         for event, decisions in batch.made():
             for decision in decisions:
                 if decision.reason in _TROUBLES:
-                    self._tell(event.id, decision)
+                    self._tell(event, decision)
                 if decision.used_up:
-                    self._tell_used_up(event.id, decision)
+                    self._tell_used_up(event, decision)
         for end in batch.ended:
             if end.key.stage == Stage.ESCALATE and end.fired.decision.reason not in _HEARD:
-                self._tell_unheard(end.event.id, end.fired.decision)
+                self._tell_unheard(end.event, end.fired.decision)
         log.lines(logger, (_line(one) for one in batch.decided))
         log.lines(logger, (_timer_line(one) for one in batch.ended))
 
     def _let_wait(self, batches: Sequence[Batch], hastened: Sequence[Waiting]) -> None:
         for batch in batches:
-            if batch.decided or batch.ended:
-                self._waiting_room.end(batch.now)
+            now = batch.now
+            if now is not None:
+                self._waiting_room.end(now)
         self._waiting_room.leave(hastened)
         for batch in batches:
             for waiting in batch.waiting:
@@ -355,6 +388,7 @@ class Decider:
             raise error
         if any(isinstance(item, _ReadBack) for item in items):
             self._is_queued = False
+        self._has_lost = self._has_lost or any(isinstance(item, Undecided) for item in items)
         self.fall_behind()
 
     def _reopen(self, kept: KeptEvent) -> Undecided:
@@ -370,7 +404,7 @@ def _keep_failed(transaction: Transaction, event: KeptEvent, detail: str) -> Non
 def _timer_line(one: Ended) -> str:
     decision = one.fired.decision
     return (
-        f"event={one.event.id} type={label(one.event.kind)} timer={one.key.stage} due={one.now.isoformat()}"
+        f"event={one.event} type={label(one.kind)} timer={one.key.stage} due={one.now.isoformat()}"
         f" decided {decision.rule}:{decision.reason.value}"
     )
 

@@ -87,7 +87,9 @@ class Turn:
         return True
 
     def _event_of(self, timer: Timer) -> Undecided | None:
-        kept = timer.event
-        if kept is None and timer.window.number is not None:  # the last one has been erased
-            kept = self._transaction.last_gathered(timer.window.number)
+        kept, window = timer.event, timer.window
+        if kept is None and window.event is not None:
+            kept = self._transaction.events_at([window.event]).get(window.event)
+        if kept is None and window.number is not None:  # the last one has been erased
+            kept = self._transaction.last_gathered(window.number)
         return None if kept is None else self._reopen(kept)

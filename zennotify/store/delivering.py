@@ -20,6 +20,7 @@ from zennotify.store import delivery_statements as sql
 from zennotify.store.number import delivery_id, delivery_number
 from zennotify.store.remembering import kept_event
 from zennotify.store.rows import (
+    BY_HAND,
     Begun,
     ChannelState,
     Claimed,
@@ -41,8 +42,6 @@ from zennotify.store.statements import EVENTS
 _MICROSECONDS = 1_000_000
 #: A delivery that is new: it has not been tried, and nothing of it may have arrived.
 _UNTRIED: Final = (0, 0)
-#: The reason of a delivery that waits because somebody wants it to be sent.
-_BY_HAND: Final = "by_hand"
 
 
 class Delivering:
@@ -66,34 +65,7 @@ class Delivering:
             return range(0)
         first = self.next_number(new[0].created)
         sql.ADD_DELIVERY.many(
-            self._connection,
-            [
-                (
-                    number,
-                    item.event,
-                    item.window,
-                    item.rule,
-                    item.channel,
-                    item.recipient,
-                    item.step,
-                    item.rule_set,
-                    item.held_back,
-                    "pending",
-                    item.reason,
-                    to_micros(item.created),
-                    to_micros(item.due),
-                    0,
-                    item.title,
-                    item.message,
-                    to_micros(item.due),
-                    *_UNTRIED,
-                    None,
-                    item.gathered,
-                    item.counted,
-                    _micros(item.meant),
-                )
-                for number, item in enumerate(new, first)
-            ],
+            self._connection, [_new_row(number, item) for number, item in enumerate(new, first)]
         )
         return range(first, first + len(new))
 
@@ -122,7 +94,7 @@ class Delivering:
                 recipient=row.recipient,
                 standing=_standing(row),
                 instead_of=others.get(row.instead_of, ""),
-                is_by_hand=row.reason == _BY_HAND,
+                is_by_hand=row.reason == BY_HAND,
                 step=row.step,
                 gathered=row.gathered,
                 counted=row.counted,
@@ -337,7 +309,7 @@ class Delivering:
             states,
             {
                 "state": DeliveryState.PENDING.value,
-                "reason": _BY_HAND,
+                "reason": BY_HAND,
                 "due": to_micros(now),
                 # A message that waits does not become younger by being asked for.
                 "since": case((deliveries.c.state == PENDING, deliveries.c.since), else_=to_micros(now)),
@@ -423,3 +395,31 @@ def _standing(row: Any) -> Standing:
 
 def _micros(moment: datetime | None) -> int | None:
     return None if moment is None else to_micros(moment)
+
+
+def _new_row(number: int, item: NewDelivery) -> tuple[Any, ...]:
+    due = to_micros(item.due)
+    return (
+        number,
+        item.event,
+        item.window,
+        item.rule,
+        item.channel,
+        item.recipient,
+        item.step,
+        item.rule_set,
+        item.held_back,
+        "pending",
+        item.reason,
+        due if item.created is item.due else to_micros(item.created),
+        due,
+        0,
+        item.title,
+        item.message,
+        due,
+        *_UNTRIED,
+        None,
+        item.gathered,
+        item.counted,
+        _micros(item.meant),
+    )

@@ -68,7 +68,8 @@ class Remembering:
         """Return the events of these places, as far as they are still there."""
         if not places:
             return {}
-        rows = statements.EVENTS.all(self._connection, json.dumps(list(places)))
+        with translated_errors():  # as above
+            rows = statements.EVENTS.all(self._connection, json.dumps(list(places)))
         return {row.seq: kept_event(row) for row in rows}
 
     def first_undecided(self) -> datetime | None:
@@ -76,16 +77,17 @@ class Remembering:
         rows = statements.FIRST_UNDECIDED.all(self._connection)
         return from_micros(rows[0].received_at) if rows else None
 
-    def reanchor(self, now: datetime) -> None:
-        """Let windows that were opened by a clock that was ahead count from now on."""
-        at = to_micros(now)
-        sql.REANCHOR.many(self._connection, [(at, at, to_micros(now + _SLACK))])
+    def reanchor(self, now: datetime, never: datetime) -> None:
+        """Let windows count from now on that were opened by a clock that was ahead, or showed a time before `never`."""
+        at, ahead, unset = (to_micros(moment) for moment in (now, now + _SLACK, never))
+        self._connection.execute(sql.REANCHOR, {"now": at, "ahead": ahead, "never": unset})
 
     # --- what is gathered ---------------------------------------------------------------------------------
 
     def next_gathering(self) -> int:
-        """Return the number of the next window that gathers events."""
-        [(last,)] = sql.LAST_NUMBER.all(self._connection)
+        """Return the number of the next window that gathers events; none is given twice while anything has it."""
+        with translated_errors():  # as above
+            [(last,)] = sql.LAST_NUMBER.all(self._connection)
         return (last or 0) + 1
 
     def gather(self, those: Sequence[Gathered]) -> None:
@@ -94,7 +96,8 @@ class Remembering:
 
     def last_gathered(self, number: int) -> KeptEvent | None:
         """Return the last event that a window has gathered and that is still there."""
-        [(place,)] = sql.LAST_GATHERED.all(self._connection, number)
+        with translated_errors():  # as above
+            [(place,)] = sql.LAST_GATHERED.all(self._connection, number)
         return None if place is None else self.events_at([place]).get(place)
 
     # --- decisions that change ----------------------------------------------------------------------------
@@ -122,7 +125,8 @@ class Remembering:
             )
             to_new = update(windows).where(windows.c.rule == old, ~has_own).values(rule=new)
             moved += self._connection.execute(to_new).rowcount
-            self._connection.execute(delete(windows).where(windows.c.rule == old))
+            # One that has still to fire goes on under its old name, as those of removed rules do.
+            self._connection.execute(delete(windows).where(windows.c.rule == old, windows.c.due.is_(None)))
             waiting = select(windows.c.event).where(windows.c.rule == new, windows.c.event.is_not(None))
             held = select(gathered.c.event).where(
                 gathered.c.number.in_(
@@ -158,13 +162,14 @@ def kept_event(row: Any) -> KeptEvent:
 
 
 def _row(key: WindowKey, window: Window) -> tuple[Any, ...]:
+    until = to_micros(window.until)
     return (
         key.rule,
         key.stage,
         key.key,
-        to_micros(window.until),
+        until,
         window.held,
-        to_micros(window.expires),
+        until if window.lasts is None else to_micros(window.lasts),
         window.count,
         None if window.opened is None else to_micros(window.opened),
         None if window.due is None else to_micros(window.due),

@@ -45,6 +45,7 @@ from zennotify.store.silencing import Silencing
 #: Quarantine is bounded: the oldest go when either is passed.
 MOST_QUARANTINED = 1000
 MOST_QUARANTINED_BYTES = 64 * 2**20
+_OPEN = (DeliveryState.PENDING.value, DeliveryState.SENDING.value)
 
 
 class Transaction(Delivering, Remembering, Acknowledging, Signing, Silencing, Erasing):
@@ -202,25 +203,17 @@ class Transaction(Delivering, Remembering, Acknowledging, Signing, Silencing, Er
             .limit(1)
         ).scalar()
         waits = select(undecided.c.event).where(undecided.c.event == events.c.seq)
-        keeps = select(deliveries.c.seq).where(
-            deliveries.c.event == events.c.seq,
-            or_(
-                deliveries.c.state.in_([DeliveryState.PENDING.value, DeliveryState.SENDING.value]),
-                (deliveries.c.state == DeliveryState.DEAD.value)
-                & (deliveries.c.created >= to_micros(dead_before)),
-            ),
+        is_needed = deliveries.c.state.in_(_OPEN) | (
+            (deliveries.c.state == DeliveryState.DEAD.value)
+            & (deliveries.c.created >= to_micros(dead_before))
         )
+        keeps = select(deliveries.c.seq).where(deliveries.c.event == events.c.seq, is_needed)
         # What a window is about, or has gathered and not told of, is needed.
         about = select(windows.c.event).where(windows.c.event.is_not(None), windows.c.due.is_not(None))
         numbers = (
             select(windows.c.number)
             .where(windows.c.number.is_not(None))
-            .union_all(
-                select(deliveries.c.gathered).where(
-                    deliveries.c.gathered.is_not(None),
-                    deliveries.c.state.in_([DeliveryState.PENDING.value, DeliveryState.SENDING.value]),
-                )
-            )
+            .union_all(select(deliveries.c.gathered).where(deliveries.c.gathered.is_not(None), is_needed))
         )
         told = select(gathered.c.event).where(gathered.c.number.in_(numbers))
         is_old = events.c.received_at < to_micros(before)
@@ -240,15 +233,17 @@ class Transaction(Delivering, Remembering, Acknowledging, Signing, Silencing, Er
         old = self._connection.execute(query).scalars().all()
         if old:
             self._delete_events(old)
-        self._purge_ops(before)
+        self._purge_ops(before, dead_before)
         return len(old)
 
-    def _purge_ops(self, before: datetime) -> None:
+    def _purge_ops(self, before: datetime, dead_before: datetime) -> None:
         """Forget what was told to the owners, and of gathered events: these deliveries have no event."""
         told = select(deliveries.c.seq).where(
             deliveries.c.event.is_(None),
             deliveries.c.created < to_micros(before),
-            deliveries.c.state.not_in([DeliveryState.PENDING.value, DeliveryState.SENDING.value]),
+            deliveries.c.state.not_in(_OPEN),
+            (deliveries.c.state != DeliveryState.DEAD.value)
+            | (deliveries.c.created < to_micros(dead_before)),
         )
         ended = told.where(deliveries.c.gathered.is_not(None)).with_only_columns(deliveries.c.gathered)
         numbers = self._connection.execute(ended.distinct()).scalars().all()

@@ -6,20 +6,22 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     TextClause,
     bindparam,
+    case,
     delete,
     func,
-    insert,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
 from zennotify.store.prepared import NONE, Prepared
-from zennotify.store.schema import gathered, windows
+from zennotify.store.schema import acknowledgements, deliveries, gathered, windows
 
 _COLUMNS: Final = ", ".join(f"w.{name}" for name in windows.c.keys())  # noqa: SIM118 - columns, not a mapping
 
@@ -74,20 +76,52 @@ DUE_WINDOWS = Prepared(
     "now",
     "most",
 )
-#: What was opened by a clock that was ahead counts from now on; what the clock on the wall says stays.
-REANCHOR = Prepared(
+_NOW = bindparam("now", type_=BigInteger)
+
+
+def _moved(column: ColumnElement[int]) -> ColumnElement[int]:
+    """Move a time as the opening of its window is moved; what is past stays, as far as it can be past."""
+    return case(
+        (column >= windows.c.opened, column - windows.c.opened + _NOW),
+        (column > _NOW, _NOW),
+        else_=column,
+    )
+
+
+#: A window that has no `opened` does not depend on our clock.
+REANCHOR = (
     update(windows)
     .where(
         windows.c.due.is_not(None),
-        windows.c.opened > bindparam("ahead"),
+        (windows.c.opened > bindparam("ahead")) | (windows.c.opened < bindparam("never")),
     )
-    .values(due=windows.c.due - windows.c.opened + bindparam("now"), opened=bindparam("now")),
-    "now",
-    "now",
-    "ahead",
+    .values(
+        until=_moved(windows.c.until),
+        due=_moved(windows.c.due),
+        expires=_moved(windows.c.expires),
+        opened=_NOW,
+    )
 )
-LAST_NUMBER = Prepared(select(func.max(gathered.c.number)))
-GATHER = Prepared(insert(gathered), *gathered.c.keys())
+#: Deliveries and acknowledgements keep a number longer than the events do that it was given to.
+LAST_NUMBER = Prepared(
+    select(
+        func.max(
+            union_all(
+                select(func.max(gathered.c.number).label("number")),
+                select(func.max(deliveries.c.gathered)).where(deliveries.c.gathered.is_not(None)),
+                select(func.max(acknowledgements.c.gathered)),
+            )
+            .subquery()
+            .c.number
+        )
+    )
+)
+#: One that is there already is enough: a message that was too late may be asked for by hand, and be too late again.
+GATHER = Prepared(
+    sqlite.insert(gathered).on_conflict_do_nothing(),
+    *gathered.c.keys(),
+    for_engine={"postgresql": postgresql.insert(gathered).on_conflict_do_nothing()},
+)
 LAST_GATHERED = Prepared(
     select(func.max(gathered.c.event)).where(gathered.c.number == bindparam("of_number")), "of_number"
 )
