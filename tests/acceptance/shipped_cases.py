@@ -347,11 +347,11 @@ CASES: Final = (
         (BOOKED,),
         "A guest has missed three bookings in 90 days",
         (
-            "Nora Field has missed 3 bookings in 90 days. This one was for Thu, Jul 25, 9:15 AM in Bellevue. "
+            "3 missed bookings in 90 days: Nora Field. This one was for Thu, Jul 25, 9:15 AM in Bellevue. "
             "Ask for a deposit before the next booking."
         ),
         (
-            "Nora Field has missed 3 bookings in 90 days. This one was for Thu, Jul 25, 9:15 AM in Bellevue. "
+            "3 missed bookings in 90 days: Nora Field. This one was for Thu, Jul 25, 9:15 AM in Bellevue. "
             "Ask for a deposit before the next booking."
         ),
         counted=3,
@@ -363,8 +363,8 @@ CASES: Final = (
         NOT_COME,
         (("AppointmentGroup.Created", {**BOOKED[1], "appointments": []}),),
         "A guest has missed three bookings in 90 days",
-        "Nora Field has missed 5 bookings in 90 days. Ask for a deposit before the next booking.",
-        "Nora Field has missed 5 bookings in 90 days. Ask for a deposit before the next booking.",
+        "5 missed bookings in 90 days: Nora Field. Ask for a deposit before the next booking.",
+        "5 missed bookings in 90 days: Nora Field. Ask for a deposit before the next booking.",
         counted=5,
     ),
     Case(
@@ -428,8 +428,8 @@ CASES: Final = (
         SOON,
         (),
         "A guest is 15 minutes late",
-        "Abc test was due at 10:00 AM with Anna Stylist in Bellevue, and has not checked in. Call now?",
-        "Abc test was due at 10:00 AM with Anna Stylist in Bellevue, and has not checked in. Call now?",
+        "Not checked in: Abc test, due at 10:00 AM with Anna Stylist in Bellevue. Call now?",
+        "Not checked in: Abc test, due at 10:00 AM with Anna Stylist in Bellevue. Call now?",
     ),
     Case(
         "guest-not-arrived",
@@ -438,8 +438,8 @@ CASES: Final = (
         {"appointments": None, "guest": None, "center_id": None, "center_Name": None},
         (),
         "A guest is 15 minutes late",
-        "a guest was due 15 minutes ago in the centre, and has not checked in. Call now?",
-        "a guest was due 15 minutes ago in the centre, and has not checked in. Call now?",
+        "Not checked in: a guest, due 15 minutes ago in the centre. Call now?",
+        "Not checked in: a guest, due 15 minutes ago in the centre. Call now?",
     ),
     Case(
         "class-cancelled",

@@ -55,7 +55,7 @@ def missed(at: str, count: int) -> Told:
         at,
         "manager-mail",
         "A guest has missed three bookings in 90 days",
-        f"Nora Field has missed {count} bookings in 90 days. This one was for Thu, Jul 25, 9:15 AM in Bellevue. "
+        f"{count} missed bookings in 90 days: Nora Field. This one was for Thu, Jul 25, 9:15 AM in Bellevue. "
         "Ask for a deposit before the next booking.",
     )
 
@@ -83,7 +83,7 @@ async def test_the_third_no_show_within_90_days_is_told_and_the_fourth_is_no_new
     first, second = at.told
     assert first == missed("2026-04-05 09:00", 3)
     assert second.at == "2026-05-05 10:00"
-    assert second.text.endswith("\n\n1 more like this were held back since the last message.")
+    assert second.text.endswith("\n\n1 more like this was held back since the last message.")
 
 
 async def test_three_no_shows_in_91_days_are_none_until_a_late_one_shows_that_they_are(shop: Open) -> None:
@@ -412,7 +412,7 @@ def status(code: int) -> Step:
 
 
 def not_here(at: str, due: str) -> Told:
-    text = f"Nora Field was due at {due} with Ann in Bellevue, and has not checked in. Call now?"
+    text = f"Not checked in: Nora Field, due at {due} with Ann in Bellevue. Call now?"
     return Told(at, "front-desk", "A guest is 15 minutes late", text)
 
 
