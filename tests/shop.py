@@ -75,7 +75,8 @@ class _Ears:
 class Shop:
     """A daemon whose shipped rules are off but for some."""
 
-    def __init__(self, folder: Path, *on: str, start: datetime) -> None:
+    def __init__(self, folder: Path, *on: str, start: datetime, more: str = "") -> None:
+        """Open the store; `more` is a line that those rules have, too."""
         self.clock = FakeClock(start)
         self._told: list[Told] = []
         #: Where messages can be acknowledged, the oldest first.
@@ -83,7 +84,7 @@ class Shop:
         self._socket = folder / "web.sock"
         self._posted = 0
         self._tasks: list[asyncio.Task[None]] = []
-        config = load_config(_written(folder, on, self._socket), environ={}).config
+        config = load_config(_written(folder, on, self._socket, more), environ={}).config
         ways = [
             replace(way, channel=_Ears(self, way.name, way.channel.form))
             for way in open_ways(config, lambda _text: None)
@@ -204,7 +205,7 @@ class Shop:
         return reason
 
 
-def _written(folder: Path, on: tuple[str, ...], web: Path) -> Path:
+def _written(folder: Path, on: tuple[str, ...], web: Path, more: str) -> Path:
     """Write the configuration and the rules, of which only some are on."""
     rules = folder / "rules"
     rules.mkdir()
@@ -213,7 +214,7 @@ def _written(folder: Path, on: tuple[str, ...], web: Path) -> Path:
         head, *entries = re.split(r"(?m)^(?=  - id: )", text)
         for number, entry in enumerate(entries):
             id_ = entry.split("\n", 1)[0].removeprefix("  - id: ")
-            wanted = "yes" if id_ in on else "no"
+            wanted = f"yes\n    {more}" if id_ in on else "no"
             entries[number] = re.sub(r"(?m)^    enabled: (yes|no)$", f"    enabled: {wanted}", entry)
             left.discard(id_)
         (rules / name).write_text("".join((head, *entries)), "utf-8")

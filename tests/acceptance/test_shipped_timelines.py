@@ -23,8 +23,8 @@ Open = Callable[..., Awaitable[Shop]]
 async def shop(tmp_path: Path) -> AsyncIterator[Open]:
     opened: list[Shop] = []
 
-    async def open_at(start: str, *on: str) -> Shop:
-        made = Shop(tmp_path, *on, start=pacific(start))
+    async def open_at(start: str, *on: str, more: str = "") -> Shop:
+        made = Shop(tmp_path, *on, start=pacific(start), more=more)
         opened.append(made)
         await made.open()
         return made
@@ -386,6 +386,26 @@ async def test_a_cancelled_class_is_told_with_its_names_and_mutes_its_places_for
             "Cancelled by Guest01 Lee: a place in Yoga, Mon, Mar 2, 5:30 PM.",
         ),
     ]
+
+
+async def test_places_that_come_before_their_class_are_muted_where_they_wait_as_the_comment_says(
+    shop: Open,
+) -> None:
+    at = await shop("2026-03-02 10:00", "class-booking-cancelled", "class-cancelled", more="wait: {for: 2m}")
+    gone = [await at.comes("Class.Booking.Cancelled", place(number)) for number in (1, 2)]
+    await at.until(pacific("2026-03-02 10:01"))
+    cancelled_class = await at.comes("Class.Schedule.Cancelled", {"sesion_id": 89607})
+    other = await at.comes("Class.Booking.Cancelled", place(1, session=1))
+    await at.until(pacific("2026-03-02 11:00"))
+    assert [at.reason(event) for event in (*gone, other, cancelled_class)] == [
+        "suppressed",
+        "suppressed",
+        "notified",
+        "notified",
+    ]
+    assert {(one.at, one.channel) for one in at.told} == {
+        ("2026-03-02 10:03", channel) for channel in ("front-desk", "manager-mail", "manager-sms")
+    }
 
 
 # --- guest-not-arrived --------------------------------------------------------------------------------------------
