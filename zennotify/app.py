@@ -396,7 +396,9 @@ class App:
         if self._enquiry is not None:
             self._enquiry.forget()
         try:
-            erased = dict(await self._store.writer.call(erase, Part(**arguments), alone=False))
+            erased = dict(
+                await self._store.writer.call(erase, Part(**arguments), reading(self._config), alone=False)
+            )
             if arguments.get("silences"):
                 await self._silences.load()
         except StoreUnavailable as error:

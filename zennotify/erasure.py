@@ -3,27 +3,34 @@
 `find` only reads, beside a running daemon; `parts` cuts what was found into transactions that keep nobody waiting.
 Whoever holds the store runs them: the daemon (app.py) or, where none runs, the command itself (cli/forget.py).
 
-The guest's name goes first, so that no message is written with it from then on; then events, texts, windows,
-quarantined bodies and silences; last the bookings that lead to the rest, so that a run that was interrupted is made
-good by another.
+The guest's name goes first, so that no message is written with it from then on; then windows, the texts of others,
+quarantined bodies and silences; then the events, and last the bookings that lead to the rest, so that a run that was
+interrupted is made good by another.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from zennotify.core.cap import recipient_key
 from zennotify.core.model import Event
-from zennotify.core.window import WindowKey
+from zennotify.core.window import Stage, WindowKey
 from zennotify.store import Reader
+from zennotify.store.erasing import Emptied
 from zennotify.store.rows import KeptEvent
 from zennotify.store.transaction import Transaction
+from zennotify.store.views import DigestView
 from zennotify.zenoti.belongings import Bearing, Belongings, fact_without
 from zennotify.zenoti.event import Reading, reopen
 from zennotify.zenoti.facts import Key
+from zennotify.zenoti.memory import Memory
+from zennotify.zenoti.mention import Mention
+from zennotify.zenoti.names import Names
 
 #: Events of one transaction: each is a few rows of each table.
 _BATCH: Final = 100
@@ -42,6 +49,8 @@ class Part(NamedTuple):
     about: Sequence[str] = ()
     #: Events of others, whose messages name the guest: these lose their texts.
     quoted: Sequence[str] = ()
+    #: The numbers of others' digests that name the guest: likewise.
+    digests: Sequence[int] = ()
     windows: Sequence[Sequence[str]] = ()
     quarantine: Sequence[int] = ()
     facts: Sequence[Key] = ()
@@ -59,8 +68,14 @@ class Found:
     events: set[str] = field(default_factory=set)
     #: Ids of events that name only the guest's things; messages with the guest's name may have been made of them.
     about: set[str] = field(default_factory=set)
-    #: Ids of other events, of which messages were made that name the guest's id.
+    #: Ids of events about the guest's classes, and of others' bookings of these.
+    of_classes: set[str] = field(default_factory=set)
+    #: Ids of other events, of which messages were made that name the guest.
     quoted: set[str] = field(default_factory=set)
+    #: The numbers of digests that name the guest, though none of their events does.
+    quoting: set[int] = field(default_factory=set)
+    #: The numbers of all others' digests that lose their texts.
+    digests: set[int] = field(default_factory=set)
     windows: list[WindowKey] = field(default_factory=list)
     quarantine: list[int] = field(default_factory=list)
     #: The ids of silences that mute what is told of the guest.
@@ -81,33 +96,67 @@ def find(reader: Reader, own: Belongings, reading: Reading, progress: Progress) 
     while own.extent != before:  # an event may name a booking that no fact knows, and that leads to others
         have_facts |= _read_facts(reader, own, progress)
         before = own.extent
-        found.events, found.about = set(), set()  # what is another's after all was perhaps among them
-        for id_, event in _events(reader, own, reading, progress):
-            bearing = own.read_event(event)
-            if bearing is Bearing.PERSONAL:
-                found.events.add(id_)
-            elif bearing is Bearing.ABOUT_THINGS:
-                found.about.add(id_)
+        _sort_events(found, _events(reader, own, reading, progress), own)
     # Somebody may have silenced a guest of whom nothing has come yet.
     named = own.mention.is_telling and any(own.is_in_match(one.match) for one in reader.silences())
     if not own.is_known and not named:
         return Found(own.guest)
     found.is_known = True
-    found.about -= found.events
-    if own.mention.is_telling:  # any other id may be a word or a number of another's message
-        texts = reader.messages_with(own.mention.id)
-        quoted = {event for event, text in texts if own.mention.in_text(text)}
-        found.quoted = quoted - found.events - found.about
-    # Caps are counted by what stands for a number; the numbers that were written to say by which.
-    counted = set(map(recipient_key, reader.recipients(found.events | found.about)))
-    found.windows = list(_windows(reader, own, counted, progress))
+    found.waiting = reader.count_waiting(found.events) + reader.count_waiting(found.about, addressed=True)
+    addresses = reader.recipients(found.events | found.about) | _find_digests(reader, found)
+    _find_quotes(reader, own, found)
+    found.windows = list(_windows(reader, own, addresses, progress))
     bodies = reader.quarantine(most=_MOST_QUARANTINED)
     found.quarantine = [row.id for row in bodies if own.is_in_text(row.body)]
     found.silences = [one.id for one in reader.silences() if own.is_in_match(one.match)]
     found.facts = [*([own.guest] if own.has_fact else ()), *sorted(own.classes)]
     found.things = sorted(own.things & have_facts)
-    found.waiting = reader.count_waiting(found.events) + reader.count_waiting(found.about, addressed=True)
     return found
+
+
+def _sort_events(found: Found, those: Iterable[tuple[str, Event]], own: Belongings) -> None:
+    found.events, found.about, found.of_classes = (
+        set(),
+        set(),
+        set(),
+    )  # what another reading takes for another's, too
+    kinds = {
+        Bearing.PERSONAL: found.events,
+        Bearing.ABOUT_THINGS: found.about,
+        Bearing.OF_CLASS: found.of_classes,
+    }
+    for id_, event in those:
+        kind = kinds.get(own.read_event(event))
+        if kind is not None:
+            kind.add(id_)
+
+
+def _find_digests(reader: Reader, found: Found) -> set[str]:
+    """Find what becomes of the digests that tell of the guest's events; return the guest's addresses among theirs."""
+    addresses: set[str] = set()
+    for digest in reader.digests(found.events | found.about):
+        if _goes(digest, found):
+            found.waiting += digest.is_open
+            addresses |= {digest.recipient} - {""}
+        elif digest.has_text:
+            found.digests.add(digest.number)
+    return addresses
+
+
+def _goes(digest: DigestView, found: Found) -> bool:
+    """Return whether a digest tells of nobody else, or goes to the guest."""
+    is_to_guest = bool(digest.recipient) and digest.events[-1] in found.events | found.about
+    return is_to_guest or found.events.issuperset(digest.events)
+
+
+def _find_quotes(reader: Reader, own: Belongings, found: Found) -> None:
+    """Find the messages of others that name the guest."""
+    texts = [one for one in reader.messages_of(found.of_classes) if own.is_named_in(one.text)]
+    if own.mention.is_telling:  # any other id may be a word or a number of another's message
+        texts += [one for one in reader.messages_with(own.mention.id) if own.mention.in_text(one.text)]
+    found.quoted = {one.event for one in texts if one.event is not None} - found.events - found.about
+    found.quoting = {one.digest for one in texts if one.digest is not None} - found.digests
+    found.digests |= found.quoting
 
 
 def _read_facts(reader: Reader, own: Belongings, progress: Progress) -> set[Key]:
@@ -132,7 +181,7 @@ def _events(
     reader: Reader, own: Belongings, reading: Reading, progress: Progress
 ) -> Iterator[tuple[str, Event]]:
     """Yield the events, by their ids, that may name the guest or one of the guest's things."""
-    wanted = own.wanted()
+    wanted = own.wanted_of_events()
     count = 0
     for page in reader.all_events():
         for kept in page:
@@ -142,10 +191,16 @@ def _events(
         progress("events", count)
 
 
-def _windows(reader: Reader, own: Belongings, counted: Set[str], progress: Progress) -> Iterator[WindowKey]:
+def _windows(reader: Reader, own: Belongings, addresses: Set[str], progress: Progress) -> Iterator[WindowKey]:
+    """Yield the names of the windows of the guest's; `addresses` are those that messages for the guest went to."""
+    # Caps are counted by what stands for a number.
+    counted = set(map(recipient_key, addresses))
     count = 0
     for page in reader.all_windows():
-        yield from (window for window in page if window.key in counted or own.is_in_window(window.key))
+        for window in page:
+            is_to_guest = window.stage == Stage.LATE and window.key.partition(" ")[2] in addresses
+            if is_to_guest or window.key in counted or own.is_in_window(window.key):
+                yield window
         count += len(page)
         progress("windows", count)
 
@@ -170,18 +225,21 @@ def parts(found: Found) -> Iterator[Part]:
     """Yield what is to be erased, a transaction at a time and in this order; then come the `last_parts`."""
     for facts in _batches(found.facts):
         yield Part(found.guest, facts=facts)
-    for events in _batches(sorted(found.events)):
-        yield Part(found.guest, events=events)
-    for about in _batches(sorted(found.about)):
-        yield Part(found.guest, about=about)
-    for quoted in _batches(sorted(found.quoted)):
-        yield Part(found.guest, quoted=quoted)
+    # Before the events: what a window of the guest's waits for is not to be kept for it.
     for windows in _batches(found.windows):
         yield Part(found.guest, windows=windows)
+    for quoted in _batches(sorted(found.quoted)):
+        yield Part(found.guest, quoted=quoted)
+    for digests in _batches(sorted(found.quoting)):
+        yield Part(found.guest, digests=digests)
+    for about in _batches(sorted(found.about)):
+        yield Part(found.guest, about=about)
     for numbers in _batches(found.quarantine):
         yield Part(found.guest, quarantine=numbers)
     for silences in _batches(found.silences):
         yield Part(found.guest, silences=silences)
+    for events in _batches(sorted(found.events)):
+        yield Part(found.guest, events=events)
 
 
 def last_parts(found: Found) -> Iterator[Part]:
@@ -195,24 +253,40 @@ def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield items[start : start + _BATCH]
 
 
-def erase(transaction: Transaction, part: Part, *, alone: bool) -> Counter[str]:
+def erase(transaction: Transaction, part: Part, reading: Reading, *, alone: bool) -> Counter[str]:
     """Erase a part, and count what went, by kind; `alone`: nobody decides or sends meanwhile."""
     erased: Counter[str] = Counter()
     if part.facts:
         erased["facts"] = _erase_facts(transaction, part.guest, part.facts)
     if part.events:
-        erased += transaction.erase_events(part.events, alone=alone)
+        empty = partial(_emptied, transaction, part.guest, reading)
+        erased += transaction.erase_events(part.events, alone=alone, empty=empty)
     if part.about:
         erased += transaction.erase_addressed(part.about, alone=alone)
-    for told in (part.about, part.quoted):
-        if told:
-            erased += transaction.erase_texts(told, alone=alone)
+    told = [*part.about, *part.quoted]
+    if told or part.digests:
+        erased += transaction.erase_texts(told, part.digests, alone=alone)
     erased["windows"] = transaction.erase_windows(WindowKey(*key) for key in part.windows)
     if part.quarantine:
         erased["quarantine"] = transaction.erase_quarantine(part.quarantine)
     if part.silences:
         erased["silences"] = transaction.erase_silences(part.silences)
     return erased
+
+
+def _emptied(transaction: Transaction, guest: Key, reading: Reading, kept: KeptEvent) -> Emptied:
+    """Return what is left of an event of the guest's that an alarm needs: its type, its time and its centre."""
+    event = _opened(kept, reading)
+    names = Names(event, Memory(transaction.facts, reading.class_times).recall)
+    center = names["center"]["id"]
+    # A sender that makes ids of its own may have named the guest in it.
+    is_named = Mention(guest.partition(" ")[2]).in_text(event.event_id)
+    event_id = kept.id if is_named or not event.event_id else event.event_id
+    left: dict[str, Any] = {"event_id": event_id, "event_type": kept.type}
+    if event.at is not None:
+        left["event_timestamp"] = event.at.isoformat()
+    left["data"] = {} if center is None else {"center_id": center}
+    return Emptied(event_id, json.dumps(left).encode())
 
 
 def _erase_facts(transaction: Transaction, guest: Key, keys: Sequence[Key]) -> int:

@@ -25,7 +25,7 @@ from zennotify.core.notify import GuestChannel
 from zennotify.core.rule import Rule, RuleSet
 from zennotify.core.stale import MARK, Then
 from zennotify.enquiry import Enquiry
-from zennotify.errors import ConfigError, MessageError, Problem, StoreError, place_of
+from zennotify.errors import ConfigError, MessageError, Problem, StoreError, StoreUnavailable, place_of
 from zennotify.message import Want, fallback
 from zennotify.metrics import Metrics
 from zennotify.ops import Ops
@@ -238,6 +238,10 @@ class Rulebook:
 
     def _left_behind(self, rules: RuleSet) -> list[Problem]:
         """Say which rules are gone, though what they remember has still to be told."""
+        try:
+            counts = self._reader.count_timers()
+        except StoreUnavailable:  # the rules are in force all the same
+            return []
         return [
             Problem(
                 str(self._surroundings.rules),
@@ -248,7 +252,7 @@ class Rulebook:
                 f"{did_you_mean(rule, rules.by_id)}",
                 warning=True,
             )
-            for rule, count in sorted(self._reader.count_timers().items())
+            for rule, count in sorted(counts.items())
             if rule not in rules.by_id and rule not in rules.renamed
         ]
 
@@ -295,7 +299,7 @@ class Rulebook:
                 return late
             prefix = late
             names |= _said(rule, claimed)
-            if rule.escalate or template.uses_ack_url:
+            if not claimed.recipient and (rule.escalate or template.uses_ack_url):  # a guest takes nothing
                 names["ack_url"] = self._ack_url(claimed.id)
             subject.prepare(template.wants)
             if self._enquiry is not None:
@@ -379,7 +383,7 @@ def _said(rule: Rule, claimed: Claimed) -> dict[str, Any]:
     """Return what the rule says of itself and of this message."""
     said: dict[str, Any] = {
         "rule": {"id": rule.id, "description": rule.description},
-        "asks_to_take": bool(rule.escalate),
+        "asks_to_take": bool(rule.escalate) and not claimed.recipient,
     }
     if rule.absent is not None:  # it is about what has not come
         said |= {"count": 0, "events": []}

@@ -228,3 +228,98 @@ def test_what_two_guests_share_stays_with_the_other(tmp_path: Path, desk: HttpSi
     assert not {"guest " + NORA.lower(), "group g-1"} & facts
     assert windows == ['[["mia@example.com"]]']
     assert traces(tmp_path) == {}
+
+
+GATHERED = """
+rules:
+  - id: told
+    event: Guest.Created
+    digest: {every: 2s}
+    notify: [desk, late]
+    message: "{{ count }} new:{% for e in events %} {{ e.guest.name }} {{ e.guest.phone }}{% endfor %}"
+  - id: open
+    event: Guest.Created
+    digest: {every: 1h}
+    notify: desk
+    message: "{{ count }}"
+  - id: absent
+    absent: {event: Class.Booking.Created, for: 1h, per: center.id}
+    notify: desk
+    message: "nothing since {{ guest.name }}"
+  - id: cancelled
+    event: Class.Schedule.Cancelled
+    notify: desk
+    message: "{{ session.name }}: {{ session.guest_names | join(', ') }}"
+"""
+
+
+def until_there(daemon: Daemon, state: str) -> list[str]:
+    """Return the ids of the deliveries of a state as soon as there are some, and none is under way."""
+    states: dict[str, str] = {}
+    for _ in range(100):  # what was received is perhaps not settled yet
+        states = {one["id"]: one["state"] for one in daemon.json("deliveries")}
+        if state in states.values() and "sending" not in states.values():
+            break
+    return [id_ for id_, one in states.items() if one == state]
+
+
+@pytest.mark.parametrize("is_running", [True, False], ids=["beside the daemon", "without a daemon"])
+def test_what_was_gathered_is_told_without_the_guest(
+    tmp_path: Path, desk: HttpSink, is_running: bool
+) -> None:
+    nora, mia = person(NORA, "Nora", PHONE), person(MIA, "Mia", "2065550199")
+    told = [
+        ("Class.Schedule.Created", {**CENTER, "sesion_id": 7, "class_name": "Yoga"}),
+        ("Guest.Created", {**CENTER, "id": NORA, "personal_info": nora}),
+        ("Guest.Created", {**CENTER, "id": MIA, "personal_info": mia}),
+        ("Class.Booking.Created", {**CENTER, "session_id": 7, "guest_id": MIA}),
+        ("Class.Booking.Created", {**CENTER, "session_id": 7, "guest_id": NORA}),
+        ("Class.Schedule.Cancelled", {**CENTER, "sesion_id": 7}),
+    ]
+    with HttpSink() as late:
+        late.answer(Answer(400), Answer())
+        channels = {"desk": {"url": desk.url()}, "late": {"url": late.url()}}
+        daemon = Daemon(tmp_path, channels=channels, rules=GATHERED)
+        daemon.start()
+        try:
+            for number, (event_type, data) in enumerate(told):
+                body = {"event_id": f"e-{number}", "event_type": event_type, "data": data}
+                assert daemon.post(body)[1]["status"] == "accepted"
+            said = sorted(received.json["message"].partition("\n")[0] for received in desk.wait_for(2))
+            both = f"2 new: Nora Pilcrow {PHONE} Mia Brook 2065550199"
+            assert (said[0], sorted(said[1].split(": ")[1].split(", "))) == (
+                both,
+                ["Mia Brook", "Nora Pilcrow"],
+            )
+            assert late.wait_for(1)[0].json["message"].startswith(both)
+            [dead] = until_there(daemon, "dead")
+            if not is_running:
+                assert daemon.stop() == 0
+            assert traces(tmp_path)
+            assert daemon.cli("forget", NORA, "--yes").returncode == 0
+            assert traces(tmp_path) == {} or is_running
+            if not is_running:
+                daemon.start()
+            assert daemon.cli("deliveries", "retry", dead).returncode == 0
+            assert late.wait_for(2)[1].json["message"].startswith("1 new: Mia Brook 2065550199\n")
+            shown = {one["rule"]: one for one in daemon.json("windows")}
+            [left] = daemon.json("events", "show", shown["open"]["event"])
+            assert (shown["open"]["count"], left["body"]["data"]["id"]) == (1, MIA)
+            [emptied] = daemon.json("events", "show", shown["absent"]["event"])
+            assert (emptied["type"], emptied["body"]["data"]) == (
+                "Class.Booking.Created",
+                {"center_id": "c-1"},
+            )
+            assert len(until_there(daemon, "delivered")) == 3
+            assert daemon.stop() == 0
+        finally:
+            daemon.kill()
+    # Nothing that went out since has brought the name back; and the file is rewritten.
+    assert daemon.cli("forget", NORA, "--yes").returncode == 0
+    assert traces(tmp_path) == {}
+    kept = {(one["rule"], one["channel"], one["state"], one["count"]) for one in daemon.json("deliveries")}
+    assert kept == {
+        ("told", "desk", "delivered", 2),
+        ("told", "late", "delivered", 1),
+        ("cancelled", "desk", "delivered", 0),
+    }

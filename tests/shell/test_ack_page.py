@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -389,3 +390,15 @@ async def test_names_and_links_are_in_no_log(public: Public, caplog: pytest.LogC
     assert "Annabelle" not in caplog.text
     assert "secretsecret" not in caplog.text
     assert public.desk.path.removeprefix("/ack/") not in caplog.text
+
+
+async def test_a_store_that_does_not_answer_holds_nobody(
+    public: Public, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_delivery: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("zennotify.receiver.ack._LONGEST_HOLD", 0.01)
+    monkeypatch.setattr(public.desk.acknowledger, "look", never)
+    answer = await public.ask()
+    assert (answer.status, said(answer)) == (503, ["Something is wrong here. Try again in a minute."])

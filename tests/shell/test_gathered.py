@@ -11,6 +11,7 @@ import pytest
 from tests.books import ACK, HOUR, MINUTE, Books, claimed, new, opened
 from tests.fakes import START
 from zennotify.core.model import Form, Message, Room
+from zennotify.errors import StoreUnavailable
 from zennotify.store.rows import Withheld
 from zennotify.store.transaction import Transaction
 
@@ -176,6 +177,15 @@ async def test_a_block_of_its_own_that_says_nothing_of_it_gets_the_line(books: B
     assert book.body(one, Form.SMS) == f"Nobody has taken this for 15 minutes.\n\nG1\nTake it: {ACK}"
 
 
+@pytest.mark.parametrize(
+    ("text", "told"), [("{{ guest.name }} complains.", "G1 complains."), ("Here: {{ ack_url }}.", "Here: .")]
+)
+async def test_a_guest_is_told_and_takes_nothing(books: Books, text: str, told: str) -> None:
+    book = await opened(books, STEPS, text)
+    book.keep(new(1))
+    assert book.body(claimed(book.kept(1), recipient="ann@example.com")) == told
+
+
 async def test_the_way_to_take_it_is_never_cut_off(books: Books) -> None:
     book = await opened(books, STEPS, "word " * 300)
     book.keep(new(1))
@@ -274,3 +284,16 @@ async def test_a_digest_of_200_with_all_that_people_put_into_it_stays_within_the
     assert "- 100: **G199**, Sun, Mar 1, 2026 4:19 PM, an employee, NONE, €12.50\n" in body
     assert "This is the plain form" not in body
     assert took < 2
+
+
+async def test_rules_come_into_force_though_nobody_can_say_which_windows_wait(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = books.make()
+
+    def away() -> dict[str, int]:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(book.store.reader, "count_timers", away)
+    assert await book.rulebook.load() == ()
+    assert book.rulebook.rules is not None

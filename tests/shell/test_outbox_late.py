@@ -101,6 +101,42 @@ async def test_what_is_late_is_gathered_when_the_store_is_back(
     assert (window.count, failing) == (1, [])
 
 
+async def test_what_is_too_late_a_second_time_is_gathered_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world, "render", lambda *_: LATE)
+    outbox = world.start(world.way("desk", ScriptedChannel(world.clock)))
+    await world.owe(1)
+    await world.until(lambda: states(world) == {"cancelled digested": 1})
+    await world.store.writer.call(Transaction.revive, world.delivery(1).id, world.clock.now())
+    outbox.wake({"desk"})
+    await world.until(lambda: states(world) == {"cancelled digested": 1})
+    window = await window_of(world, "desk")
+    assert window is not None
+    assert world.store.reader.gathering(window.number or 0, 200).count == 1
+
+
+async def test_what_is_wanted_by_hand_still_is_when_it_was_given_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def render(claimed: Claimed, form: Form, room: Room) -> Message:
+        asked.append(claimed.is_by_hand)
+        if len(asked) == 1:
+            raise StoreUnavailable("away")
+        return Message(title="", body="text", form=form)
+
+    monkeypatch.setattr(world, "render", render)
+    await world.store.writer.call(keep, (1,), "desk")
+    await world.store.writer.call(Transaction.revive, world.delivery(1).id, world.clock.now())
+    world.start(world.way("desk", ScriptedChannel(world.clock)))
+    await world.until(lambda: states(world) == {"pending by_hand": 1} and len(asked) == 1)
+    await world.clock.advance(MINUTE)
+    await world.until(lambda: states(world) == {"delivered": 1})
+    assert asked == [True, True]
+
+
 async def test_a_delivery_whose_lease_has_ended_is_left_to_its_new_holder(world: World) -> None:
     await world.store.writer.call(keep, (1,), "desk")
     [claimed] = await world.store.writer.call(Transaction.claim, "desk", 1, "mine", START, START + HOUR)

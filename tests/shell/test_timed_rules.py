@@ -455,7 +455,7 @@ def test_what_is_probably_not_meant_gets_a_warning(body: str, warnings: list[str
     assert warned(f"id: r, {body}") == warnings
 
 
-def test_a_guest_is_not_to_acknowledge() -> None:
+def test_a_guest_is_no_step_of_an_escalation() -> None:
     text = "rules: [{id: r, event: Invoice.Closed, notify: [front-desk, guest-sms], message: x, escalate: STEPS}]"
     steps = "[{after: 15m, notify: [manager-mail, guest-sms]}]"
     result = compile_rules(
@@ -468,8 +468,7 @@ def test_a_guest_is_not_to_acknowledge() -> None:
         public_url=URL,
     )
     assert [problem.message for problem in result.warnings] == [
-        "r.notify[1]: `guest-sms` tells a guest, who could acknowledge the message",
-        "r.escalate[0].notify[1]: `guest-sms` tells a guest, who could acknowledge the message",
+        "r.escalate[0].notify[1]: `guest-sms` tells a guest, who gets no link to take it",
     ]
 
 

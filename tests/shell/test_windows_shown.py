@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from sqlalchemy import insert
 
 from tests.fakes import START, FakeClock, make_once
+from tests.store.test_conformance import begin, claim, settle
 from tests.turning import Decided
 from zennotify.cli import main
 from zennotify.cli.inforce import InForce
@@ -24,7 +25,7 @@ from zennotify.core.digest import Digest
 from zennotify.core.during import During, Hours
 from zennotify.core.escalation import TAKEN, Step
 from zennotify.core.hours import OpeningHours, read_ranges
-from zennotify.core.model import Reason
+from zennotify.core.model import DeliveryState, Reason
 from zennotify.core.path import parse_path
 from zennotify.core.rule import Rule
 from zennotify.core.silence import Silence
@@ -246,10 +247,17 @@ def test_a_long_digest_lists_the_first_events_and_counts_the_rest(shown: Shown, 
     lines = shown.delivery(digest.id)
     assert (lines[1], lines[22:]) == ("  24 events:", ["    and 4 more", "  meant for 18:00"])
     assert run_json("deliveries", "show", digest.id)[0]["events"] == events
-    store.write(Transaction.erase_events, events[:4], alone=True)
+    store.write(Transaction.erase_events, events[:2], alone=True)
     lines = shown.delivery(digest.id)
-    assert lines[1] == "  20 events:"
-    assert lines[22:] == ["    and 4 that are not kept any more", "  meant for 18:00"]
+    # It has still to be written: it never was about more.
+    assert (lines[1], lines[22:]) == ("  22 events:", ["    and 2 more", "  meant for 18:00"])
+    [claimed] = claim(store, channel="mail", now=START + 5 * HOUR)
+    begin(store, claimed)
+    settle(store, claimed, DeliveryState.DELIVERED)
+    store.write(Transaction.erase_events, events[2:6], alone=True)
+    lines = shown.delivery(digest.id)
+    assert lines[1] == "  18 events:"
+    assert lines[20:22] == ["    and 4 that are not kept any more", "  meant for 18:00"]
 
 
 def test_one_that_was_late_for_its_digest_says_so(shown: Shown, store: Store) -> None:

@@ -8,13 +8,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from tests.fakes import START, make_rule
 from tests.store.test_conformance import NOW, begin, claim, delivery, id_of, keep, settle
 from tests.store.test_erasing import decided, ids
-from zennotify.core.escalation import TAKEN
+from tests.turning import Decided
+from zennotify.core.digest import gather_late, late_key
+from zennotify.core.escalation import TAKEN, Step
 from zennotify.core.model import DeliveryState, Outcome
 from zennotify.core.scene import escalation_key
 from zennotify.core.verdict import Verdict
-from zennotify.core.window import Gathered, Window
+from zennotify.core.window import Gathered, Window, Windows
 from zennotify.store import Store
 from zennotify.store.acknowledging import Acknowledgement, Matter
 from zennotify.store.rows import Claimed, NewDelivery, Settled
@@ -266,3 +269,26 @@ def test_a_key_is_made_once(store: Store) -> None:
     assert store.write(Transaction.signing_key, "ack", b"\x01" * 32) == b"\x01" * 32
     assert store.write(Transaction.signing_key, "ack", b"\x02" * 32) == b"\x01" * 32
     assert store.write(Transaction.signing_key, "other", b"\x02" * 32) == b"\x02" * 32
+
+
+def test_who_takes_what_was_too_late_ends_the_escalations_of_its_events(store: Store) -> None:
+    steps = (Step(timedelta(minutes=30), ("boss",)), Step(timedelta(hours=2), ("chief",)))
+    desk = Decided(store, make_rule(escalate=steps))
+    desk.come("Class.Booking.NoShow")
+    key = late_key("r", "desk", "")
+
+    def be_late(transaction: Transaction) -> None:
+        found = Windows(transaction.windows([key]), transaction.next_gathering)
+        gather_late(found, key, 1, 0, START, "rules")
+        transaction.save_windows(found.changed)
+        transaction.gather(found.gathered)
+
+    store.write(be_late)
+    desk.fire(timedelta(hours=1))  # the first step waits to be sent
+    [late] = [one for one in store.reader.deliveries() if one.gathered is not None]
+    matter = store.reader.matter(late.id)
+    assert matter is not None
+    assert store.write(Transaction.acknowledge, matter, {"r"}, Acknowledgement("Ann", START)) == 1
+    desk.fire(timedelta(hours=3))
+    steps_of = {one.channel: one.state for one in store.reader.deliveries() if one.step}
+    assert steps_of == {"boss": "cancelled"}

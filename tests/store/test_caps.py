@@ -209,7 +209,8 @@ def test_nothing_of_a_number_is_left_in_the_keys_and_forget_finds_them(world: Wo
     assert {key.key for key in world.windows() if key.rule == "(caps)"} == {ann, bob, ""}
 
     found = find(world.store.reader, Belongings("ann"), world.reading, lambda _what, _rows: None)
-    erased = [world.store.write(erase, part, alone=True) for part in [*parts(found), *last_parts(found)]]
+    everything = [*parts(found), *last_parts(found)]
+    erased = [world.store.write(erase, part, world.reading, alone=True) for part in everything]
     assert sum(one["windows"] for one in erased) == 3
     assert {key.key for key in world.windows() if key.rule == "(caps)"} == {bob, ""}
     assert [key.key for key in world.windows() if key.stage == "once"] == ['[["bob"]]']

@@ -168,8 +168,8 @@ def test_messages_are_found_by_what_they_say(store: Store) -> None:
     owe(store, delivery(1), delivery(2))
     first, _ = claim(store)
     begin(store, first)
-    assert store.reader.messages_with("BODY") == [(event(1).id, "Title\nBody")]
-    assert store.reader.messages_with("itl") == [(event(1).id, "Title\nBody")]
+    assert store.reader.messages_with("BODY") == [(event(1).id, None, "Title\nBody")]
+    assert store.reader.messages_with("itl") == [(event(1).id, None, "Title\nBody")]
     assert store.reader.messages_with("b_dy") == []
     assert store.reader.count_waiting(ids(1, 2)) == 2
     settle(store, first, DeliveryState.DELIVERED)

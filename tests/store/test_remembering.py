@@ -237,12 +237,16 @@ def test_a_number_is_not_given_again_while_a_delivery_has_it(store: Store) -> No
     keep(store, 1)
     gather(store, 4, 1)
     store.write(Transaction.add_deliveries, [digest_of(4)])
-    store.write(Transaction.erase_events, [event(1).id], alone=True)
+    store.write(_drop_gathered)
     assert count(store, "gathered") == 0
     assert store.write(Transaction.next_gathering) == 5
 
 
-def test_a_window_that_lost_all_that_it_gathered_ends_and_another_goes_on(store: Store) -> None:
+def _drop_gathered(transaction: Transaction) -> None:
+    transaction._connection.exec_driver_sql("DELETE FROM gathered")
+
+
+def test_a_window_that_lost_all_that_it_gathered_is_empty_and_another_goes_on(store: Store) -> None:
     for number in (1, 2, 3):
         keep(store, number)
     gather(store, 1, 1)
@@ -250,10 +254,17 @@ def test_a_window_that_lost_all_that_it_gathered_ends_and_another_goes_on(store:
     keys = [WindowKey("r", "digest", f"{number}") for number in (1, 2)]
     save(
         store,
-        *((key, Window(until=NOW, due=NOW, event=1, number=number)) for number, key in enumerate(keys, 1)),
+        *(
+            (key, Window(until=NOW, due=NOW, event=1, number=number, count=2))
+            for number, key in enumerate(keys, 1)
+        ),
     )
     store.write(Transaction.erase_events, [event(1).id, event(3).id], alone=True)
-    assert store.write(Transaction.windows, keys).keys() == {keys[1]}
+    left = store.write(Transaction.windows, keys)
+    assert [(left[key].number, left[key].count, left[key].event) for key in keys] == [
+        (None, 0, None),
+        (2, 1, 2),
+    ]
     last = store.write(Transaction.last_gathered, 2)
     assert last is not None
     assert last.place == 2

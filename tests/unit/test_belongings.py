@@ -153,6 +153,43 @@ def test_an_event_teaches_which_things_are_the_guests() -> None:
     assert own.wanted().may_be_in(b'{"invoice_id": "I"}')
 
 
+def test_what_is_told_of_a_guests_classes_may_list_the_guest() -> None:
+    own = belongings({"session 1": fact(**{"guest nora": True})})
+    told: list[tuple[str, dict[str, Any], Bearing]] = [
+        ("Class.Booking.Created", {"session_id": 2, "guest_id": "nora"}, Bearing.PERSONAL),
+        ("Class.Schedule.Cancelled", {"sesion_id": 1}, Bearing.OF_CLASS),
+        # No fact says it: the guest's own booking does.
+        ("Class.Booking.Created", {"session_id": 2, "guest_id": "mia"}, Bearing.OF_CLASS),
+        ("Class.Schedule.Cancelled", {"sesion_id": 3}, Bearing.NONE),
+    ]
+    for event_type, data, bearing in told:
+        assert own.read_event(make_event(event_type, data)) is bearing
+    assert own.wanted_of_events().may_be_in(b'{"session_id": 2}')
+    assert not own.wanted().may_be_in(b'{"session_id": 2}')
+
+
+@pytest.mark.parametrize(
+    ("message", "is_named"),
+    [
+        ("Cancelled: Mia, Zo\u00eb O'Neil", True),
+        ("Cancelled: Zoe O\\'Neil", True),
+        ("<p>Zo&euml; O&#39;Neil</p>", True),
+        ("ZOE is in it", True),
+        ("see guest d08327d8-f928-4c37-8be3", True),
+        ("Cancelled: Mia, Zora Neil", False),
+    ],
+)
+def test_a_name_is_found_however_a_form_has_written_it(message: str, is_named: bool) -> None:
+    own = Belongings("d08327d8-f928-4c37-8be3")
+    own.read_event(
+        make_event(
+            "Guest.Created",
+            {"id": own.mention.id, "personal_info": {"first_name": "Zo\u00eb", "last_name": "O'Neil"}},
+        )
+    )
+    assert own.is_named_in(message) is is_named
+
+
 def test_a_number_counts_only_as_a_guests_id() -> None:
     own = Belongings("12")
     assert own.read_event(make_event("Invoice.Closed", {"total": 12, "text": "12"})) is Bearing.NONE

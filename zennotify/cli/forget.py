@@ -64,9 +64,13 @@ def forget(guest_id: str, yes: bool, config_path: Path, as_json: bool) -> None:
 
     Every event that names the guest goes, with its decisions and messages; those that still wait are not sent.  An
     event that names only a booking, an invoice, a membership or a package of the guest holds ids and codes: it stays,
-    but the texts of its messages go, and its messages to the guest.  What another guest has as well (an invoice paid
+    but the texts of its messages go, and its messages to the guest.  So do the texts of digests that tell of the guest
+    among others; one that still waits is written without the guest.  What another guest has as well (an invoice paid
     together, a booking that changed hands) stays with what came of it.  The command may be repeated; what is being
     sent at this moment is left to the next time.
+
+    A rule that misses something goes on watching: where the guest's event was the last one that came, its type, its
+    time and its centre are left.
 
     A GUID is found within texts, too.  Any other id may be a word or a number that means something else there: it is
     found where it is a whole value, and one of digits alone only where it is a guest's id.
@@ -150,6 +154,7 @@ def _rewrite(config: Config, holder: _Holder) -> str | None:
 def _holder(config: Config, found: Found) -> Iterator[_Holder]:
     """Give the running daemon or, where none runs, the store itself, under its lock."""
     control = config.admin.control.path or Path()
+    meant = reading(config)
 
     def asked(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         return ask(control, name, arguments, _PATIENCE)
@@ -167,7 +172,9 @@ def _holder(config: Config, found: Found) -> Iterator[_Holder]:
         return
     try:
         yield _Holder(
-            lambda part: store.write(erase, part, alone=True), lambda _: store.empty_log(), store.rewrite
+            lambda part: store.write(erase, part, meant, alone=True),
+            lambda _: store.empty_log(),
+            store.rewrite,
         )
     finally:
         store.close()
@@ -182,9 +189,10 @@ def _intention(found: Found) -> str:
     waiting = f"; {_count(found.waiting, 'message')} that wait will not be sent" if found.waiting else ""
     facts = len(found.facts) + len(found.things)
     small = _small(facts, len(found.windows), len(found.quarantine), len(found.silences))
+    digests = f" and of {_count(len(found.digests), 'digest')}" if found.digests else ""
     return (
         f"{_count(len(found.events), 'event')} with all that came of them{waiting}\n"
-        f"the texts of what was made of {_count(len(found.about) + len(found.quoted), 'other event')}\n"
+        f"the texts of what was made of {_count(len(found.about) + len(found.quoted), 'other event')}{digests}\n"
         f"{small}"
     )
 

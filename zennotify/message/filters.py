@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import update_wrapper
 from typing import Any, Final, NamedTuple
@@ -22,7 +22,7 @@ from jinja2.tests import TESTS as STOCK_TESTS
 from jinja2.utils import pass_eval_context
 from markupsafe import Markup
 
-from zennotify.core.model import Code
+from zennotify.core.model import Code, as_utc
 from zennotify.message import limits, moments
 from zennotify.message.limits import Refused, Unfit, kind
 from zennotify.message.missing import Missing
@@ -194,8 +194,10 @@ def _rank(value: Any) -> tuple[int, Any]:
         return 0, 0
     if isinstance(value, (int, float)):
         return 1, value
+    if isinstance(value, datetime):
+        return 2, (as_utc(value), 1)
     if isinstance(value, date):
-        return 2, value
+        return 2, (datetime.combine(value, time(), UTC), 0)
     if isinstance(value, str):
         return 3, value.casefold()
     raise Unfit(f"it groups by texts, numbers and times, not by {kind(value)}")

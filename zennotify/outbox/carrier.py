@@ -23,7 +23,7 @@ from zennotify.message import repeated
 from zennotify.outbox.gate import Gate
 from zennotify.outbox.lanes import Claim, Lanes, Late, Overdue, Settling
 from zennotify.outbox.way import Render, Way
-from zennotify.store.rows import Begun, Claimed, Settled, Withheld
+from zennotify.store.rows import BY_HAND, Begun, Claimed, Settled, Withheld
 
 logger = logging.getLogger("zennotify.outbox")
 
@@ -389,7 +389,9 @@ class Carrier:
             now = self._clock.now()
             standing = attempt.claimed.standing
             due = now + pause if pause else standing.due
-            waits = Verdict(DeliveryState.PENDING, "", due, standing.tries, standing.is_unsure)
+            # Who wants it sent by hand still does: it is not too late then.
+            reason = BY_HAND if attempt.claimed.is_by_hand else ""
+            waits = Verdict(DeliveryState.PENDING, reason, due, standing.tries, standing.is_unsure)
             self._keep(attempt, now, _NOT_SENT, waits, is_attempt=False)
 
     def _give_up(self, attempt: _Attempt, why: str) -> None:

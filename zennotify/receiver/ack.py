@@ -6,6 +6,7 @@ is short-lived, and good for its one message.  The page holds nothing of the eve
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -34,6 +35,8 @@ _PATH: Final = "/ack/"
 _FORM: Final = "application/x-www-form-urlencoded"
 #: Bytes of a form: a name of 80 characters takes up to 960.
 _MOST_BODY: Final = 4096
+#: How long a request is held while the store does not answer; seconds, as for events.
+_LONGEST_HOLD: Final = 8.0
 _DEFAULT_PORTS: Final = {"https": ":443", "http": ":80"}
 
 _PAGE: Final = (resources.files("zennotify.receiver") / "ack.html").read_text(encoding="utf-8")
@@ -142,8 +145,9 @@ class AckPage:
 
     async def _guarded(self, answer: Coroutine[Any, Any, Answer]) -> Answer:
         try:
-            return await answer
-        except StoreUnavailable:
+            async with asyncio.timeout(_LONGEST_HOLD):
+                return await answer
+        except (StoreUnavailable, TimeoutError):
             return _NO_STORE
         except Exception as error:  # a mistake of ours; its text may hold what somebody typed
             _log.error("%s while a page was answered", type(error).__name__)

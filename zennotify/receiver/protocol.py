@@ -45,6 +45,10 @@ class Site(Protocol):
         """Return the answer to a whole request; only for who has proved something does it take its time."""
         ...
 
+    def is_proof(self, message: RawRequestMessage) -> bool:
+        """Return whether such an answer shows the sender to be Zenoti, whose connections are kept the longest."""
+        ...
+
     def refused(self, message: RawRequestMessage, peer: IPAddress | None, answer: Answer) -> None:
         """Take note of a request that was refused before it was whole."""
         ...
@@ -307,7 +311,7 @@ class Connection(BaseProtocol):
             self.proven = False
             self._send(answer)
         else:
-            self.proven = True
+            self.proven = self._table.site.is_proof(message)
             self._table.spawn(self._finish(answer))
 
     async def _finish(self, answer: Coroutine[Any, Any, Answer]) -> None:

@@ -33,6 +33,10 @@ class Public:
         """Return the answer to a whole request."""
         return self._of(request.message).answer(request)
 
+    def is_proof(self, message: RawRequestMessage) -> bool:
+        """Return whether such an answer shows the sender to be Zenoti: a link is in everybody's hands."""
+        return self._of(message) is self._webhook
+
     def refused(self, message: RawRequestMessage, peer: IPAddress | None, answer: Answer) -> None:
         """Take note of a request that was refused before it was whole."""
         self._of(message).refused(message, peer, answer)

@@ -96,6 +96,10 @@ class Webhook:
         is_other_media = _is_other_media(media_of(message))
         return unreadable(message, self._config.max_body, is_other_media=is_other_media)
 
+    def is_proof(self, _message: RawRequestMessage) -> bool:
+        """Return whether an answer that takes its time shows the sender to be Zenoti."""
+        return True
+
     def answer(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
         """Return the answer to a whole request; that to an authentic one follows its commit."""
         if not request.body:

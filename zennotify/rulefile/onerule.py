@@ -78,8 +78,6 @@ class RuleCompiler:
             notify=entry.notify,
             hold=None if message is None else _hold(entry.wait_for_names, message.wants),
         )
-        if rule.escalate:
-            timed.warn_of_guests(("notify",), entry.notify)
         self._examine(entry, events)
         self._check_others(entry)
         self._shared.between.add(self._known(rule))

@@ -202,14 +202,14 @@ class TimeKeys:
                 self._remarks.add((*place, "after"), sentence)
             before = entry.after
             check_told(self._remarks, self._shared, (*place, "notify"), entry.notify, self._match)
-            self.warn_of_guests((*place, "notify"), entry.notify)
+            self._warn_of_guests((*place, "notify"), entry.notify)
         return tuple(Step(entry.after, entry.notify) for entry in entries)
 
-    def warn_of_guests(self, place: Place, names: Sequence[str]) -> None:
+    def _warn_of_guests(self, place: Place, names: Sequence[str]) -> None:
         """Warn of channels that tell guests what somebody is to acknowledge."""
         for name in names:
             if self._shared.recipients(name):
-                sentence = f"`{name[:60]}` tells a guest, who could acknowledge the message"
+                sentence = f"`{name[:60]}` tells a guest, who gets no link to take it"
                 self._remarks.add(self._remarks.part(*place, name), sentence, warning=True)
 
     # --- parts --------------------------------------------------------------------------------------------------

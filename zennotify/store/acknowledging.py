@@ -26,6 +26,7 @@ from sqlalchemy import (
 from zennotify.core.escalation import TAKEN
 from zennotify.core.model import DeliveryState
 from zennotify.core.scene import escalation_key
+from zennotify.core.window import Stage
 from zennotify.store.asking import Asking
 from zennotify.store.number import delivery_number
 from zennotify.store.schema import (
@@ -34,6 +35,7 @@ from zennotify.store.schema import (
     attempts,
     deliveries,
     from_micros,
+    gathered,
     to_micros,
     windows,
 )
@@ -90,8 +92,19 @@ class Acknowledging:
             key = escalation_key(rule, place=matter.event, number=matter.gathered)
             of_key = (windows.c.rule == key.rule, windows.c.stage == key.stage, windows.c.key == key.key)
             self._connection.execute(delete(windows).where(*of_key))
+        about = _told_of(matter, rules)
+        if matter.event is None:
+            # What one channel was too late with is told again together: the events are escalated one by one.
+            these = select(gathered.c.event).where(gathered.c.number == matter.gathered)
+            of_one = (
+                windows.c.stage == Stage.ESCALATE,
+                windows.c.number.is_(None),
+                windows.c.event.in_(these),
+            )
+            self._connection.execute(delete(windows).where(windows.c.rule.in_(rules), *of_one))
+            about |= deliveries.c.event.in_(these) & deliveries.c.rule.in_(rules)
         steps = update(deliveries).where(
-            _told_of(matter, rules), deliveries.c.state == PENDING, deliveries.c.step.between(1, TAKEN - 1)
+            about, deliveries.c.state == PENDING, deliveries.c.step.between(1, TAKEN - 1)
         )
         over = {"state": DeliveryState.CANCELLED.value, "reason": ACKNOWLEDGED}
         return self._connection.execute(steps.values(over)).rowcount

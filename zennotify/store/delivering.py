@@ -20,6 +20,7 @@ from zennotify.store import delivery_statements as sql
 from zennotify.store.number import delivery_id, delivery_number
 from zennotify.store.remembering import kept_event
 from zennotify.store.rows import (
+    BY_HAND,
     Begun,
     ChannelState,
     Claimed,
@@ -41,8 +42,6 @@ from zennotify.store.statements import EVENTS
 _MICROSECONDS = 1_000_000
 #: A delivery that is new: it has not been tried, and nothing of it may have arrived.
 _UNTRIED: Final = (0, 0)
-#: The reason of a delivery that waits because somebody wants it to be sent.
-_BY_HAND: Final = "by_hand"
 
 
 class Delivering:
@@ -95,7 +94,7 @@ class Delivering:
                 recipient=row.recipient,
                 standing=_standing(row),
                 instead_of=others.get(row.instead_of, ""),
-                is_by_hand=row.reason == _BY_HAND,
+                is_by_hand=row.reason == BY_HAND,
                 step=row.step,
                 gathered=row.gathered,
                 counted=row.counted,
@@ -310,7 +309,7 @@ class Delivering:
             states,
             {
                 "state": DeliveryState.PENDING.value,
-                "reason": _BY_HAND,
+                "reason": BY_HAND,
                 "due": to_micros(now),
                 # A message that waits does not become younger by being asked for.
                 "since": case((deliveries.c.state == PENDING, deliveries.c.since), else_=to_micros(now)),

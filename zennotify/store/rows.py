@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from zennotify.core.model import Event, Message, Outcome
 from zennotify.core.pause import Pause
 from zennotify.core.verdict import Standing, Verdict
 from zennotify.core.window import Window, WindowKey
+
+#: The reason of a delivery that waits because somebody wants it to be sent.
+BY_HAND: Final = "by_hand"
 
 
 class NewEvent(NamedTuple):

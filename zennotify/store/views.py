@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from zennotify.core.window import Window, WindowKey
 
@@ -129,3 +130,26 @@ class AcknowledgementView:
     rule: str
     at: datetime
     by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestView:
+    """A delivery that tells of gathered events, for who asks about some of them."""
+
+    number: int
+    recipient: str
+    is_open: bool
+    #: Whether it has been written.
+    has_text: bool
+    #: The ids of its events, as far as they are still there; the last one is that whose guest it goes to.
+    events: tuple[str, ...]
+
+
+class MessageText(NamedTuple):
+    """A message that has been written."""
+
+    #: The id of its event; None where it is a digest's.
+    event: str | None
+    #: The number of its digest.
+    digest: int | None
+    text: str

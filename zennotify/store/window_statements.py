@@ -12,7 +12,6 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    insert,
     select,
     text,
     union_all,
@@ -117,7 +116,12 @@ LAST_NUMBER = Prepared(
         )
     )
 )
-GATHER = Prepared(insert(gathered), *gathered.c.keys())
+#: One that is there already is enough: a message that was too late may be asked for by hand, and be too late again.
+GATHER = Prepared(
+    sqlite.insert(gathered).on_conflict_do_nothing(),
+    *gathered.c.keys(),
+    for_engine={"postgresql": postgresql.insert(gathered).on_conflict_do_nothing()},
+)
 LAST_GATHERED = Prepared(
     select(func.max(gathered.c.event)).where(gathered.c.number == bindparam("of_number")), "of_number"
 )

@@ -6,8 +6,10 @@ of this booking its invoice.  It is over when `extent` does not change any more.
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
@@ -33,6 +35,8 @@ class Bearing(Enum):
     PERSONAL = auto()
     #: It names one of the guest's things, and nobody: the guest's name is at most in the messages made of it.
     ABOUT_THINGS = auto()
+    #: It is about a class of the guest's, or another's booking of it: messages made of it may list who is in it.
+    OF_CLASS = auto()
     NONE = auto()
 
 
@@ -56,6 +60,8 @@ class Belongings:
         self.things: set[Key] = set()
         #: The classes that the guest is remembered in.
         self.classes: set[Key] = set()
+        #: Those that the guest's events name, remembered there or not.
+        self._attended: set[Key] = set()
         #: Those that name the guest themselves.
         self._named: set[Key] = set()
         #: Those of which a fact says nothing else, so that they lead on to what names them.
@@ -68,12 +74,18 @@ class Belongings:
     @property
     def extent(self) -> tuple[int, ...]:
         """How much has been learned; it changes with all that makes another reading worth while."""
-        return tuple(map(len, (self._named, self._others, self._shared, self._sure, self.things)))
+        learned = (self._named, self._others, self._shared, self._sure, self.things, self._attended)
+        return tuple(map(len, learned))
 
     def wanted(self) -> Wanted:
-        """Return the ids that facts and events are to be searched for."""
+        """Return the ids that facts are to be searched for."""
         # A shared thing leads to the others' things.
         return Wanted({key.partition(" ")[2] for key in (self.guest, *self.things, *self._shared)})
+
+    def wanted_of_events(self) -> Wanted:
+        """Return the ids that events are to be searched for."""
+        keys = {self.guest, *self.things, *self._shared, *self.classes, *self._attended}
+        return Wanted({key.partition(" ")[2] for key in keys})
 
     def read_fact(self, key: Key, kept: str) -> None:
         """Learn from a fact whose thing is the guest's, or which names such a thing."""
@@ -123,6 +135,7 @@ class Belongings:
             self.is_known = True
             self._meet(things["guest"])
             self._add(its)
+            self._attended |= {key for kind, key in keys.items() if kind == "session"}
             return Bearing.PERSONAL
         # A number may be anything: it counts only as the guest's id.
         if not self.mention.id.isdecimal() and self.mention.in_value(event.data):
@@ -130,15 +143,26 @@ class Belongings:
         if owner is not None:
             if self._is_near(its):
                 self._share(its)
-            return Bearing.NONE
+            return self._bearing_of_class(keys)
         # Messages are about the guest of the first thing that has one: see names.py.
         if next((key for key in its if key in self.things or key in self._others), None) not in self.things:
-            return Bearing.NONE
+            return self._bearing_of_class(keys)
         self._add(its)
         if not things.get("guest"):
             return Bearing.ABOUT_THINGS
         self._meet(things["guest"])
         return Bearing.PERSONAL
+
+    def _bearing_of_class(self, keys: Mapping[str, Key]) -> Bearing:
+        is_its = keys.get("session") in self.classes | self._attended
+        return Bearing.OF_CLASS if is_its else Bearing.NONE
+
+    def is_named_in(self, message: str) -> bool:
+        """Return whether a message about a class names the guest, however its form has written the name."""
+        if self.mention.in_text(message):
+            return True
+        letters = _letters(message)
+        return any(name in letters for name in map(_letters, self.person) if name)
 
     def is_in_text(self, text: bytes) -> bool:
         """Return whether a body that nobody could read names the guest or one of the guest's things."""
@@ -202,6 +226,12 @@ def fact_without(guest: Key, key: Key, kept: str) -> str | None:
         return json.dumps(left, separators=(",", ":")) if left else None
     owner = dict(_pointers(lessons)).get("guest", guest)
     return None if guest in {key, owner} else kept
+
+
+def _letters(text: str) -> str:
+    """Return the letters and digits of a text, without marks and case: each form escapes and simplifies differently."""
+    plain = unicodedata.normalize("NFKD", html.unescape(text)).casefold()
+    return "".join(filter(str.isalnum, plain))
 
 
 def _texts(value: Any) -> Iterator[str]:
