@@ -340,6 +340,14 @@ async def test_timers_that_events_of_one_transaction_set_fire_between_these_even
     ]
 
 
+async def test_an_event_that_arrives_with_a_timer_of_its_own_transaction_comes_after_it(make: Make) -> None:
+    world = make(FROZEN)
+    world.skip(HOUR)
+    await world.accept_at_once(("Frozen", "a", START), ("Unfrozen", "a", START + 10 * MINUTE))
+    await world.settle()
+    assert world.owed() == [fired("frozen", 10 * MINUTE, "a")]
+
+
 async def test_what_came_before_a_timer_and_is_undecided_is_decided_first(make: Make) -> None:
     """The opposite was acknowledged, and the daemon died before it was decided."""
     world = make(FROZEN)
