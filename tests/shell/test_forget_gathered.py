@@ -164,7 +164,7 @@ def test_a_digest_of_the_guest_alone_never_goes_out(folder: Path) -> None:
     salon.fire(HOUR)
     assert (salon.owed(), salon.windows()) == ([], [])
     shown = run("events", "show", salon.ids[2]).stdout
-    assert "  per-guest: withdrawn the guest was forgotten\n" in shown
+    assert "  per-guest: withdrawn (the guest was forgotten)\n" in shown
 
 
 def test_a_message_that_lists_a_class_loses_its_text_and_others_keep_theirs(folder: Path) -> None:

@@ -79,6 +79,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+#: As the store keeps it.
+HELD = "once until 2020-03-01T20:00:00+00:00"
+
+
 @pytest.fixture
 def stored(folder: Path) -> None:
     store = Store.open(f"sqlite:///{folder / 'zennotify.db'}")
@@ -89,7 +93,7 @@ def stored(folder: Path) -> None:
         ("Guest.Deleted", {}),
     ]
     add_events(store, [*told, ("Class.Booking.NoShow", {"session_id": 7, "center_id": "c1"})])
-    store.write(Transaction.add_decisions, [NewDecision(2, 0, "new-guest", "held_back", "once until noon")])
+    store.write(Transaction.add_decisions, [NewDecision(2, 0, "new-guest", "held_back", HELD)])
     store.write(Transaction.save_facts, '{"session 7":[[1,"e",{"name":"Yoga"}]]}', START)
     store.close()
 
@@ -118,7 +122,9 @@ def test_without_an_event_it_takes_the_newest_that_the_rule_is_for() -> None:
     assert found["event"]["source"] == f"the newest stored event that the rule is for, {2:032x}"[:-24]
     assert found["center"] == "Chicago"
     assert found["messages"][0]["title"] == "New: Ben Lee"
-    assert found["notes"] == ["When the event came, the rule said held_back (once until noon)."]
+    assert found["notes"] == [
+        "When the event came, the rule said held_back (once until Sun 2020-03-01 12:00)."
+    ]
 
 
 def test_without_a_store_it_takes_the_sample_that_comes_furthest() -> None:

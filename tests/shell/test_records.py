@@ -158,6 +158,14 @@ def test_nothing_is_said_in_a_sentence(command: tuple[str, ...], sentence: str) 
     assert (done.exit_code, done.stdout, done.stderr) == (0, "[]\n", f"zennotify: {sentence}\n")
 
 
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("reason", ["not_matched", "when_false"])
+def test_a_reason_that_is_never_stored_cannot_be_asked_for(reason: str) -> None:
+    done = run("events", "--reason", reason)
+    assert done.exit_code == 2
+    assert f"'{reason}' is not one of 'notified', " in done.stderr
+
+
 def test_a_channel_that_is_no_more_is_still_listed(store: Store) -> None:
     owe(store, "gone")
     done = run("deliveries", "--channel", "gone")

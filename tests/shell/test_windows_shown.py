@@ -164,13 +164,13 @@ def test_what_was_withdrawn_says_by_which_event(shown: Shown) -> None:
     second = decided.come("Guest.Membership.Freeze", {"guest_id": "g"}, after=MINUTE)
     opposite = decided.come("Guest.Membership.Unfreeze", {"guest_id": "g"}, after=2 * MINUTE)
     late = decided.come("Guest.Membership.Freeze", {"guest_id": "g"}, after=3 * MINUTE, at=START)
-    assert shown.event(first) == [f"  frozen: withdrawn event {second[:8]} came in its place"]
+    assert shown.event(first) == [f"  frozen: withdrawn (event {second[:8]} came in its place)"]
     assert shown.event(second) == [
-        f"  frozen: withdrawn Guest.Membership.Unfreeze came: event {opposite[:8]}"
+        f"  frozen: withdrawn (Guest.Membership.Unfreeze came: event {opposite[:8]})"
     ]
     [line] = shown.event(late)
-    assert line.startswith("  frozen: withdrawn its opposite came before it")
-    assert line.endswith(" 13:02")
+    assert line.startswith("  frozen: withdrawn (its opposite came before it")
+    assert line.endswith(" 13:02)")
     [in_json] = run_json("events", "show", late)
     assert in_json["decisions"][0]["detail"].endswith(" 2026-03-01T12:02:00+00:00")
 
@@ -266,7 +266,7 @@ def test_one_that_was_late_for_its_digest_says_so(shown: Shown, store: Store) ->
     decided.fire(5 * HOUR)
     late = decided.come("Class.Booking.Cancelled", after=6 * HOUR, at=START + HOUR)
     assert shown.event(late) == [
-        "  cancelled: digested it came too late for the digest before, and goes into the next",
+        "  cancelled: digested (it came too late for the digest before, and goes into the next)",
         "    in the digest that goes out Mon 18:00, with no others so far",
     ]
     decided.fire(30 * HOUR)
@@ -401,7 +401,7 @@ def test_the_last_event_that_was_awaited_says_until_when_the_next_one_is_missed(
     decided = shown.decide_by(rule)
     first = decided.come("Invoice.Closed")
     second = decided.come("Invoice.Closed", after=HOUR)
-    assert shown.event(first) == ["  no rule matched"]
+    assert shown.event(first) == [f"  no rule matched; why one did not: zennotify preview RULE {first[:8]}"]
     assert shown.event(second) == ["  no-invoice: tells mail when nothing more has come until 16:00"]
     assert run("windows") == [
         f"2026-03-01 16:00:00  no-invoice                        absent     event {second[:8]}"
@@ -425,10 +425,10 @@ def test_what_is_outside_the_hours_is_held_until_the_opening(shown: Shown, store
     )
     shown.look(-timedelta(days=1))
     lines = shown.event(event)
-    assert lines[0] == "  r: notified held until Sun 18:00"
+    assert lines[0] == "  r: notified (held until Sun 18:00)"
     assert lines[1].endswith("  pending (outside_hours), held until Sun 18:00 (opening)")
     shown.look(timedelta(days=30))
-    assert shown.event(event)[0] == "  r: notified held until Sun 2026-03-01 18:00"
+    assert shown.event(event)[0] == "  r: notified (held until Sun 2026-03-01 18:00)"
 
 
 def test_what_stopped_says_why_with_times_of_this_clock(shown: Shown) -> None:
@@ -451,10 +451,10 @@ def test_what_stopped_says_why_with_times_of_this_clock(shown: Shown) -> None:
     decided.come("T", {"guest_id": "g"})
     event = decided.come("T", {"guest_id": "g"}, after=5 * MINUTE)
     assert shown.event(event) == [
-        "  once: held_back once until 14:00",
-        "  threshold: below_threshold 2 of 3",
-        "  silenced: silenced silence s1 by Ann until 15:00: stock taking",
-        "  muted: suppressed once fired for the same at 13:05",
+        "  once: held_back (once until 14:00)",
+        "  threshold: below_threshold (2 of 3)",
+        "  silenced: silenced (silence s1 by Ann until 15:00: stock taking)",
+        "  muted: suppressed (once fired for the same at 13:05)",
     ]
 
 
@@ -478,7 +478,10 @@ def test_events_are_listed_by_every_reason(shown: Shown) -> None:
     event = shown.decide_by(FROZEN).come("Guest.Membership.Freeze", {"guest_id": "g"})
     assert [one["id"] for one in run_json("events", "--reason", "waiting")] == [event]
     help_ = CliRunner().invoke(main, ["events", "list", "--help"]).stdout
-    assert all(reason.value in help_ for reason in Reason)
+    assert [reason for reason in Reason if reason.value not in help_] == [
+        Reason.NOT_MATCHED,
+        Reason.WHEN_FALSE,
+    ]
 
 
 # --- the rules in force ------------------------------------------------------------------------------------------
@@ -561,7 +564,11 @@ def test_what_is_about_to_go_out_is_listed_the_next_first(shown: Shown, store: S
         }
     ]
     done = CliRunner().invoke(main, ["windows", "--rule", "nope", "--config", "config.yaml"])
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "zennotify: no windows match\n")
+    assert (done.exit_code, done.stdout, done.stderr) == (
+        0,
+        "",
+        "zennotify: nothing of rule `nope` waits for its time\n",
+    )
     view = store.reader.timers(rule="frozen")[0]
     assert store.reader.timer(view.key) == view
     assert store.reader.timer(view.key._replace(key="other")) is None

@@ -34,7 +34,7 @@ from zennotify.cli.rows import (
 from zennotify.cli.shown import Exhibit
 from zennotify.clock import SystemClock
 from zennotify.config import Config
-from zennotify.core.model import Reason
+from zennotify.core.model import NEVER_STORED, Reason
 from zennotify.errors import ControlError, StoreError
 from zennotify.spelling import did_you_mean
 from zennotify.store import Store
@@ -74,7 +74,7 @@ def events() -> None:
 @_guest_option
 @click.option(
     "--reason",
-    type=click.Choice([reason.value for reason in Reason]),
+    type=click.Choice([reason.value for reason in Reason if reason not in NEVER_STORED]),
     help="Only with a decision for this reason.",
 )
 @click.option("--quarantine", is_flag=True, help="Bodies that could not become events, instead.")

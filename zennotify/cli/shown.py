@@ -62,14 +62,20 @@ class Exhibit:
         for window in others:
             yield f"  {window.key.rule}: {self._outlook.coming(window, self._held(window))}"
         if not made and not others:
-            yield "  no rule matched" if event.state == "decided" else "  not decided yet"
+            why = f"zennotify preview RULE {event.id[:SHORT_ID]}"
+            yield (
+                f"  no rule matched; why one did not: {why}"
+                if event.state == "decided"
+                else "  not decided yet"
+            )
         yield json.dumps(json.loads(event.body), indent=2)
 
     def _decision_lines(
         self, event: EventView, decision: DecisionView, windows: Sequence[WindowView]
     ) -> Iterator[str]:
         detail = self._outlook.detail(decision)
-        yield f"  {decision.rule or '(all rules)'}: {decision.reason} {detail}".rstrip()
+        because = f" ({detail})" if detail else ""
+        yield f"  {decision.rule or '(all rules)'}: {decision.reason}{because}"
         for number in dict.fromkeys(one.gathered for one in decision.deliveries if one.gathered is not None):
             mine = [one for one in decision.deliveries if one.gathered == number and not one.step]
             if mine:

@@ -19,6 +19,7 @@ from zennotify.core.model import Room
 from zennotify.core.rule import Rule
 from zennotify.errors import ConfigError, Problem, StoreError
 from zennotify.outbox import Way
+from zennotify.outlook import Wall
 from zennotify.rulefile import CompiledRules
 from zennotify.spelling import did_you_mean
 from zennotify.store import Reader, open_reader
@@ -137,11 +138,12 @@ def verdict(tried: Tried) -> str:
 def notes(tried: Tried) -> Iterator[str]:
     """Yield what else is to be known of the message."""
     trial, view = tried.trial, tried.occasion.view
+    wall = Wall(ZoneInfo(tried.time_zone), SystemClock().now())
     for made in view.decisions if view is not None else ():
         if made.rule == trial.rule.id:
             yield (
                 f"When the event came, the rule said {made.reason}"
-                + (f" ({made.detail})" if made.detail else "")
+                + (f" ({wall.words(made.detail)})" if made.detail else "")
                 + "."
             )
     if trial.unknown:

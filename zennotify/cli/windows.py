@@ -22,4 +22,5 @@ def windows(rule: str | None, most: int, config_path: Path, as_json: bool) -> No
     """
     config = load_or_exit(config_path).config
     found = open_or_exit(config).timers(rule=rule, most=most)
-    show_rows(found, as_json, window_json, window_line(config), "no windows match")
+    whose = "" if rule is None else f" of rule `{rule}`"
+    show_rows(found, as_json, window_json, window_line(config), f"nothing{whose} waits for its time")

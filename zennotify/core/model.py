@@ -38,6 +38,10 @@ class Reason(StrEnum):
     FAILED = "failed"
 
 
+#: Such decisions would be most of all, and say nothing that the event and the rule do not.
+NEVER_STORED = frozenset({Reason.NOT_MATCHED, Reason.WHEN_FALSE})
+
+
 class Form(StrEnum):
     """How a message is written."""
 

@@ -31,6 +31,7 @@ from zennotify.yamlfile import Step, kind, parse_duration, parse_text
 #: A message that waits longer for a name is of no use any more.
 _LONGEST_WAIT: Final = timedelta(hours=1)
 _STALE: Final = "{age: 2h, then: drop}"
+_ONCE: Final = "{per: data.guest_id, for: 24h}"
 
 
 def _expression(value: object) -> str:
@@ -66,9 +67,11 @@ def _stale(value: object) -> Stale:
     return Stale(period(value["age"]), str(value["age"]).strip(), Then(then))
 
 
-def _not_null(value: object) -> object:
+def _per_and_for(value: object) -> object:
     if value is None:
-        raise ValueError("`per` and `for` are expected, e.g. {per: data.guest_id, for: 24h}")
+        raise ValueError(f"`per` and `for` are expected, e.g. {_ONCE}")
+    if not isinstance(value, dict):
+        raise ValueError(f"`key: value` lines are expected, not {kind(value)}, e.g. {_ONCE}")  # noqa: TRY004 - as above
     return value
 
 
@@ -95,7 +98,7 @@ class RuleEntry(Entry):
     suppressed_by: timekeys.SuppressedBy = None
     hours: timekeys.Hours = None
     wait: timekeys.Wait = None
-    once: Annotated[OnceEntry | None, BeforeValidator(_not_null)] = None
+    once: Annotated[OnceEntry | None, BeforeValidator(_per_and_for)] = None
     digest: timekeys.Digest = None
     absent: timekeys.Absent = None
     escalate: timekeys.Escalate = ()
