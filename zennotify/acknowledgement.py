@@ -132,13 +132,14 @@ class Acknowledging:
             if earlier is not None:
                 return Taken(earlier, is_new=False)
             taken = Acknowledgement(by, now)
-            told = [name for name in transaction.channels_told(matter, rules) if name in self._channels]
+            firsts = transaction.channels_told(matter, rules)
+            told = {name: first for name, first in firsts.items() if name in self._channels}
             transaction.acknowledge(matter, rules, taken)
             numbers = count(transaction.next_number(now))
             transaction.add_deliveries(
                 [
-                    self._told(matter, name, title, taken, delivery_id(number))
-                    for name, number in zip(told, numbers, strict=False)
+                    self._told(matter, name, title, taken, delivery_id(number), first)
+                    for (name, first), number in zip(told.items(), numbers, strict=False)
                 ]
             )
             return Taken(taken, is_new=True, told=tuple(told))
@@ -146,7 +147,7 @@ class Acknowledging:
         return acknowledge
 
     def _told(
-        self, matter: Matter, channel: str, title: str, taken: Acknowledgement, delivery: str
+        self, matter: Matter, channel: str, title: str, taken: Acknowledgement, delivery: str, first: str
     ) -> NewDelivery:
         form, room = self._channels[channel]
         message = taken_notice(
@@ -154,6 +155,7 @@ class Acknowledging:
             title=title,
             by=taken.by,
             time=time_text(taken.at, self._time_zone, self._locale),
+            about=first[:_SHORT_ID],
             short_id=delivery[:_SHORT_ID],
             room=room,
         )

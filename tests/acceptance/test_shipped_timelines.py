@@ -314,7 +314,12 @@ async def test_a_low_rating_that_somebody_takes_is_not_escalated_and_who_was_tol
     await at.until(pacific("2026-03-03 12:00"))
     assert at.told == [
         mailed("2026-03-02 10:00"),
-        Told("2026-03-02 10:12", "manager-mail", "A guest gave a low rating", "Taken by Ann, 10:12 AM."),
+        Told(
+            "2026-03-02 10:12",
+            "manager-mail",
+            "A guest gave a low rating",
+            f"Taken by Ann, 10:12 AM: the message with Ref {at.refs[0]}.",
+        ),
     ]
 
 

@@ -123,10 +123,12 @@ async def test_whoever_takes_it_ends_the_escalation_and_the_others_hear_of_it(wo
     assert (standing.by, standing.at, standing.is_new) == ("Ann Lee", "Sun, Mar 1, 1:10 PM", True)
     await world.until_sent()
     assert world.told() == {"desk": 2, "lead": 2, "owner": 0}
+    first = {one.channel: one.id[:8] for one in world.store.reader.deliveries() if one.step < 100}
     for channel in ("desk", "lead"):
         told = world.to(channel)
         assert (told.title, told.step, told.state) == ("A guest did not come", 100, "delivered")
-        assert told.message == f"Taken by Ann Lee, 1:10 PM.\n\nRef {told.id[:8]}"
+        about = f"Taken by Ann Lee, 1:10 PM: the message with Ref {first[channel]}."
+        assert told.message == f"{about}\n\nRef {told.id[:8]}"
     await world.later(100 * HOUR)
     assert world.told() == {"desk": 2, "lead": 2, "owner": 0}
 

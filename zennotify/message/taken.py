@@ -14,10 +14,11 @@ _ANY_ROOM: Final = Room()
 
 
 def taken_notice(
-    form: Form, *, title: str, by: str, time: str, short_id: str, room: Room = _ANY_ROOM
+    form: Form, *, title: str, by: str, time: str, about: str, short_id: str, room: Room = _ANY_ROOM
 ) -> Message:
-    """Write the message that says who took it, and at what time."""
-    return notice(form, title=title, text=f"Taken by {by}, {time}.", short_id=short_id, room=room)
+    """Write the message that says who took it, and at what time; `about` is the short id of what was taken."""
+    text = f"Taken by {by}, {time}: the message with Ref {about}."
+    return notice(form, title=title, text=text, short_id=short_id, room=room)
 
 
 def time_text(at: datetime, time_zone: str, locale: str) -> str:

@@ -28,7 +28,7 @@ from zennotify.core.model import DeliveryState
 from zennotify.core.scene import escalation_key
 from zennotify.core.window import Stage
 from zennotify.store.asking import Asking
-from zennotify.store.number import delivery_number
+from zennotify.store.number import delivery_id, delivery_number
 from zennotify.store.schema import (
     PENDING,
     acknowledgements,
@@ -109,11 +109,14 @@ class Acknowledging:
         over = {"state": DeliveryState.CANCELLED.value, "reason": ACKNOWLEDGED}
         return self._connection.execute(steps.values(over)).rowcount
 
-    def channels_told(self, matter: Matter, rules: Collection[str]) -> list[str]:
-        """Return the channels that tell of it or have told, or may have; those that write to guests are left out."""
+    def channels_told(self, matter: Matter, rules: Collection[str]) -> dict[str, str]:
+        """Return the channels that tell of it or have told, or may have, each with the id of its first message.
+
+        Those that write to guests are left out.
+        """
         is_told = deliveries.c.state.in_([DeliveryState.SENDING.value, DeliveryState.DELIVERED.value])
         query = (
-            select(deliveries.c.channel)
+            select(deliveries.c.channel, func.min(deliveries.c.seq).label("first"))
             .where(
                 _told_of(matter, rules),
                 deliveries.c.step < TAKEN,
@@ -123,7 +126,7 @@ class Acknowledging:
             .group_by(deliveries.c.channel)
             .order_by(func.min(deliveries.c.seq))
         )
-        return list(self._connection.execute(query).scalars())
+        return {row.channel: delivery_id(row.first) for row in self._connection.execute(query)}
 
 
 class AcknowledgementReader(Asking):
