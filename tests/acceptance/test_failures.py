@@ -94,7 +94,8 @@ def states(daemon: Daemon) -> list[str]:
 
 
 def is_tried(one: dict[str, Any]) -> bool:
-    return bool(one["attempts"]) and one["state"] != "sending"
+    attempts = one["attempts"]
+    return bool(attempts) and attempts[-1]["outcome"] is not None and one["state"] != "sending"
 
 
 def outcome(one: dict[str, Any]) -> tuple[str, str, str, str]:

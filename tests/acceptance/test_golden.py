@@ -15,8 +15,9 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.acceptance.test_shipped_rules import CASES, Case, written
+from tests.acceptance.shipped_cases import CASES
 from tests.browser import open_browser
+from tests.shipped import Case, written
 from zennotify.channel.text import from_html
 from zennotify.core.model import Form
 from zennotify.message import Templates, repeated

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +36,7 @@ from zennotify.core.notify import Directory
 from zennotify.core.once import Once
 from zennotify.core.rule import Rule
 from zennotify.core.stale import Stale, Then
+from zennotify.decider import batch, turn
 from zennotify.errors import StoreUnavailable
 from zennotify.store.transaction import Transaction
 
@@ -504,25 +505,78 @@ async def test_while_the_store_is_unavailable_timers_try_again_every_second(make
 
 async def test_what_a_failed_commit_lost_is_decided_before_what_came_after_it(make: Make) -> None:
     world = make(FROZEN)
-    await world.settle()
-    process = world.process
-    process.decider._is_behind = True  # so that what is kept is not decided yet
-    for kind in ("Frozen", "Unfrozen"):
-        world.skip(SECOND)
-        for number in range(300):
-            await world.accept(kind, f"{number}")
-    kept = await process.store.writer.call(Transaction.undecided, 600)
-    gate = threading.Event()
-    blocked = asyncio.ensure_future(process.store.writer.call(lambda _: gate.wait(10)))
-    process.decider._is_behind = False
-    for one in kept:
-        process.decider.hand_on(process.decider._reopen(one))
-    process.raises = StoreUnavailable("the disk is full")
+    gate = await queue(world, "Frozen", "Unfrozen")
+    world.process.raises = StoreUnavailable("the disk is full")
     gate.set()
-    assert await blocked
     await world.pass_time(HOUR)
     assert (world.owed(), len(world.details())) == ([], 300)
     assert all(detail.startswith("Unfrozen came: event") for detail in world.details())
+
+
+async def test_what_a_slow_transaction_has_left_is_decided_before_what_came_after_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make(FROZEN)
+    gate = await queue(world, "Frozen", "Unfrozen")
+    for module in (turn, batch):
+        monkeypatch.setattr(module, "LONGEST_WORK", 0.002)
+    lane = world.process.decider._events
+    committed = lane.committed
+    order: list[int] = []
+
+    def note(items: list[Any], answers: Sequence[Any]) -> None:
+        order.extend(one.undecided.place for made in answers[0].batches for one in made.decided)
+        if committed is not None:
+            committed(items, answers)
+
+    lane.committed = note
+    gate.set()
+    await world.pass_time(HOUR)
+    assert order == [*range(1, 601)]
+    assert (world.owed(), len(world.details())) == ([], 300)
+
+
+async def test_what_a_crash_left_is_decided_in_order_though_the_timers_before_it_take_long(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make(FROZEN)
+    for number in range(450):
+        await world.accept("Frozen", f"{number}")
+    await world.settle()
+    world.skip(DAY)
+    world.process.decider._is_behind = True  # so that what is kept is not decided yet
+    for kind in ("Frozen", *["Other"] * 5, "Unfrozen"):
+        world.skip(SECOND)
+        await world.accept(kind, "x")
+    monkeypatch.setattr(turn, "LONGEST_WORK", 0.0)  # each hundred timers take long
+    await world.restart()
+    await world.settle()
+    assert world.details()[-1].startswith("Unfrozen came: event")
+    assert {one.about for one in world.owed()} == {f"{number}" for number in range(450)}
+
+
+async def queue(world: Timeline, *kinds: str) -> threading.Event:
+    """Keep 300 events of each of these types and put all into the decider's queue; what is returned lets it work."""
+    await world.settle()
+    process = world.process
+    process.decider._is_behind = True  # so that what is kept is not decided yet
+    for kind in kinds:
+        world.skip(SECOND)
+        for number in range(300):
+            await world.accept(kind, f"{number}")
+    kept = await process.store.writer.call(Transaction.undecided, 300 * len(kinds))
+    gate, is_blocked = threading.Event(), threading.Event()
+
+    def block(_transaction: Transaction) -> None:
+        is_blocked.set()
+        gate.wait(10)
+
+    process.store.writer._calls.put((block, (), {}))
+    await asyncio.to_thread(is_blocked.wait, 10)
+    process.decider._is_behind = False
+    for one in kept:
+        process.decider.hand_on(process.decider._reopen(one))
+    return gate
 
 
 @pytest.mark.parametrize(
@@ -580,6 +634,19 @@ async def test_a_window_whose_rule_nobody_knows_any_more_is_given_up_and_told(ma
     assert world.decisions() == [("frozen", "failed"), ("summary", "failed")]
     assert "the rule was removed" in world.details()[0]
     assert sum("the rule was removed" in text for text in world.troubles()) == 2
+
+
+async def test_a_rule_that_awaits_nothing_any_more_sends_its_new_message_for_nothing_that_is_absent(
+    make: Make,
+) -> None:
+    world = make(CLOSED)
+    await world.post("Closed")
+    world.reload(a_rule("closed", "Other"))
+    await world.pass_time(DAY)
+    assert (world.owed(), world.timers()) == ([], [])
+    assert list(zip(world.decisions(), world.details(), strict=True)) == [
+        (("closed", "disabled"), "it awaits nothing any more")
+    ]
 
 
 async def test_a_renamed_rule_takes_its_windows_with_it(make: Make) -> None:
@@ -670,6 +737,37 @@ async def test_a_timer_whose_firing_raises_is_given_up_and_the_others_go_on(make
     assert sum("LookupError in test_timers.py" in text for text in world.troubles()) == 3
     assert world.timers() == []
     assert not world.process.has_died.is_set()
+
+
+@pytest.mark.parametrize("event_comes", [False, True], ids=["alone", "before an event"])
+async def test_a_timer_that_cannot_be_kept_is_given_up_and_the_others_go_on(
+    make: Make, event_comes: bool
+) -> None:
+    world = make(FROZEN, SUMMARY)
+    for number in range(9):
+        await world.post("Frozen", f"{number}")
+    await world.process.store.writer.call(refuse, 6)
+    await world.restart()
+    if event_comes:
+        world.skip(DAY)
+        await world.post("Cancelled")
+    else:
+        await world.pass_time(DAY)
+    reasons = ["failed" if place == 6 else "notified" for place in range(1, 10)]
+    assert [reason for rule, reason in world.decisions() if rule == "frozen"] == reasons
+    about = [one.about for one in world.owed() if one.rule == "frozen"]
+    assert about == [str(number) for number in range(9) if number != 5]
+    assert [timer[0] for timer in world.timers()] == ["summary"] * event_comes
+    assert sum("IntegrityError in" in text for text in world.troubles()) == 1
+    assert not world.process.has_died.is_set()
+
+
+def refuse(transaction: Transaction, place: int) -> None:
+    """Let the store refuse each delivery of an event, as PostgreSQL refuses a text with a NUL."""
+    transaction._connection.exec_driver_sql(
+        f"CREATE TRIGGER refuse BEFORE INSERT ON deliveries WHEN NEW.event = {place} "
+        "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+    )
 
 
 async def test_an_event_that_cannot_be_read_any_more_harms_only_its_own_window(make: Make) -> None:

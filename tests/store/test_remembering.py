@@ -9,11 +9,13 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from tests.store.test_conformance import NOW, begin, claim, event, settle
 from zennotify.core.model import DeliveryState, Reason
 from zennotify.core.scene import Revision
 from zennotify.core.window import Gathered, Window, WindowKey
+from zennotify.errors import StoreUnavailable
 from zennotify.store import Store
 from zennotify.store.engine import write_engine
 from zennotify.store.migrate import migrate
@@ -46,6 +48,36 @@ def save(store: Store, *windows: tuple[WindowKey, Window | None]) -> None:
 
 def window(store: Store, key: WindowKey = KEY) -> Window | None:
     return store.write(Transaction.windows, [key]).get(key)
+
+
+def test_what_fails_apart_is_undone_alone_and_what_the_store_cannot_take_now_is_not_hidden(
+    store: Store,
+) -> None:
+    other = WindowKey("r", "wait", "other")
+
+    def fail(transaction: Transaction) -> None:
+        with transaction.apart():
+            transaction.save_windows({other: Window(until=NOW)})
+            transaction._connection.exec_driver_sql("SELECT nothing FROM nowhere")
+
+    def work(transaction: Transaction) -> str:
+        transaction.save_windows({KEY: Window(until=NOW)})
+        with pytest.raises(DBAPIError):
+            fail(transaction)
+        with transaction.apart():
+            transaction.save_windows({KEY._replace(rule="s"): Window(until=NOW)})
+        return "done"
+
+    def stop(transaction: Transaction) -> None:
+        transaction.save_windows({other: Window(until=NOW)})
+        with transaction.apart():
+            raise StoreUnavailable("the disk is full")
+
+    assert store.write(work) == "done"
+    with pytest.raises(StoreUnavailable):
+        store.write(stop)
+    assert (window(store), window(store, other)) == (Window(until=NOW), None)
+    assert count(store, "windows") == 2
 
 
 def count(store: Store, table: str) -> int:

@@ -44,9 +44,13 @@ def test_one_that_has_gone_out_is_remembered_for_those_that_come_too_late() -> N
     assert (closed.due, closed.number) == (None, None)
     assert closed.expires == at(15) + timedelta(days=7)
     window = begin_digest(closed, at(35), at(20))
-    assert is_late(window, at(15) - timedelta(microseconds=1))
-    assert not is_late(window, at(15))
-    assert not is_late(begin_digest(None, at(15), at(0)), datetime(2000, 1, 1, tzinfo=UTC))
+    assert is_late(window, at(15) - timedelta(microseconds=1), at(20))
+    assert not is_late(window, at(15), at(20))
+    assert not is_late(begin_digest(None, at(15), at(0)), datetime(2000, 1, 1, tzinfo=UTC), at(0))
+
+
+def test_nothing_is_late_for_one_that_has_gone_out_by_a_clock_that_was_ahead() -> None:
+    assert not is_late(close(begin_digest(None, at(15), at(0)), at(15)), at(5), at(6))
 
 
 def test_one_that_ends_by_the_clock_on_the_wall_does_not_move_with_a_clock_that_was_ahead() -> None:

@@ -43,6 +43,16 @@ def test_held_back_messages_do_not_extend_the_period() -> None:
     assert window.until == START + HOUR
 
 
+def test_a_period_that_a_clock_started_which_was_ahead_lasts_no_longer_than_one_from_the_next_message() -> (
+    None
+):
+    _, _, window = pass_once(ONCE, None, START + timedelta(days=365))
+    for minute in (0, 30, 59):
+        passes, _, window = pass_once(ONCE, window, START + minute * MINUTE)
+        assert (passes, window.until) == (False, START + HOUR)
+    assert pass_once(ONCE, window, START + HOUR) == (True, 3, Window(until=START + 2 * HOUR))
+
+
 def test_the_next_message_tells_how_many_were_held_back_and_starts_a_period_of_its_own() -> None:
     window = Window(until=START + HOUR, held=2)
     assert pass_once(ONCE, window, START + HOUR) == (True, 2, Window(until=START + 2 * HOUR))

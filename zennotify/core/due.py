@@ -70,6 +70,10 @@ def _end_wait(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired
 
 
 def _miss(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
+    if rule.absent is None:  # it has become another rule, whose message would say something else
+        scene.windows.put(key, None)
+        decision = Decision(rule=rule.id, reason=Reason.DISABLED, detail="it awaits nothing any more")
+        return Fired(decision, window.event, is_new=True)
     scene.windows.put(key, absent.told(window))
     if rule.enabled:
         leave_marks(rule, window_keys(rule, scene.names, scene.rules), scene, scene.now)

@@ -30,5 +30,7 @@ def pass_once(once: Once, window: Window | None, now: datetime) -> tuple[bool, i
     The period runs from the arrival of the message that was let through and is not extended by those held back.
     """
     if window is not None and now < window.until:
-        return False, 0, replace(window, held=window.held + 1, lasts=window.until + REMEMBER_HELD)
+        # What a clock started that was ahead, or a longer period, lasts no longer than a period from now.
+        until = min(window.until, now + once.period)
+        return False, 0, replace(window, until=until, held=window.held + 1, lasts=until + REMEMBER_HELD)
     return True, window.held if window else 0, Window(until=now + once.period)

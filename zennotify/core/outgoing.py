@@ -76,7 +76,7 @@ def _digest(message: Outgoing, digest: Digest, key: WindowKey, scene: Scene) -> 
             return send(message, scene)
     # What has waited came in time; what is gathered because it is late is always older than the message before.
     may_be_late = message.rule.digest is not None and message.meant is None
-    is_late = may_be_late and digests.is_late(window, scene.at)
+    is_late = may_be_late and digests.is_late(window, scene.at, scene.now)
     if is_late:
         detail = joined(detail, "it came too late for the digest before, and goes into the next")
     window = digests.gather(window, scene.place, message.held_back, scene.windows.new_number)

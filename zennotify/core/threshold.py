@@ -8,7 +8,7 @@ Its window: `times` are those of the events.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -42,12 +42,12 @@ def pass_threshold(
     # What came late may belong to a span that ended before the newest one began.
     del times[: bisect_left(times, times[-1] - 2 * threshold.within)]
     del times[:-MOST_COUNTED]
+    # A span that holds it begins with one of these.
+    starts = range(bisect_right(times, at - threshold.within), bisect_right(times, at))
+    if at == times[-1]:  # nothing is later: the first of these spans holds the most
+        starts = starts[:1]
     number = max(
-        (
-            bisect_left(times, first + threshold.within) - start
-            for start, first in enumerate(times)
-            if at - threshold.within < first <= at
-        ),
+        (bisect_left(times, times[start] + threshold.within) - start for start in starts),
         default=1,  # it was too late to be counted with the others
     )
     until = max(times[-1], now) + 2 * threshold.within

@@ -309,6 +309,12 @@ class Batch:
         self.revisions += fired.revisions
         self.ended.append(Ended(timer.key, event.id, event.kind, rules.hash, due, fired))
 
+    def give_up(self, transaction: Transaction, timer: Timer, detail: str) -> None:
+        """End a window whose time has come and of which it was found out that what it leads to cannot be kept."""
+        assert timer.window.due is not None, "it was looked for by its due"  # noqa: S101
+        self._take_windows(transaction, {timer.key: timer.window})
+        self._give_up(timer, timer.window.due, detail)
+
     def _give_up(self, timer: Timer, due: datetime, detail: str) -> None:
         """End a window that cannot be taken through its stages; the owners hear of it."""
         event, kind = ("", "") if timer.event is None else (timer.event.id, timer.event.type.casefold())

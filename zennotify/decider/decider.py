@@ -195,7 +195,9 @@ class Decider:
             if place != counted:
                 await self._patiently(partial(self._writer.call, Transaction.count_try, place))
                 counted = place
-            await self._patiently(partial(self._events.ask, self._reopen(kept)))
+            # It is left while the timers that are due before it take long.
+            while (await self._patiently(partial(self._events.ask, self._reopen(kept)))).has_more:
+                pass
         self._has_recovered = True
         await self._patiently(lambda: self._writer.call(self._catch_up))
 
@@ -299,10 +301,12 @@ class Decider:
     def _decided(self, items: list[_Item], answers: Sequence[_Answer]) -> None:
         batches, hastened, has_more, fires = answers[0]
         self._carried = self._carrying
-        if any(isinstance(item, _ReadBack) for item in items):
+        is_read_back = any(isinstance(item, _ReadBack) for item in items)
+        if is_read_back:
             self._is_queued = False
             self._is_behind = has_more
-        self._has_lost = self._has_lost and has_more
+        # What was left comes before those in the queue, until the place holder behind these has had its turn.
+        self._has_lost = has_more or (self._has_lost and not is_read_back)
         if has_more:
             self.fall_behind()
         for batch in batches:

@@ -14,6 +14,7 @@ from itertools import takewhile
 from zennotify.core.rule import Rule, RuleSet
 from zennotify.core.window import Window, WindowKey
 from zennotify.decider.batch import LONGEST_WORK, Batch
+from zennotify.errors import StoreError, place_of
 from zennotify.store.rows import KeptEvent, Timer, Undecided
 from zennotify.store.transaction import Transaction
 
@@ -79,12 +80,35 @@ class Turn:
         timers = self._transaction.due_windows(until, _MOST_TIMERS)
         if not timers:
             return False
-        batch = self._new_batch()
-        batch.fire(self._transaction, timers, self._event_of, self._rule_of)
-        batch.keep(self._transaction)
-        self.batches.append(batch)
+        self.batches.append(self._fired(timers))
         self.has_fired = True
         return True
+
+    def _fired(self, timers: Sequence[Timer]) -> Batch:
+        """Fire as many timers as can be kept together; one that cannot be kept alone is given up.
+
+        Otherwise it would end the process at each start, and before that be blamed on the events that come after it.
+        """
+        while True:
+            batch = self._new_batch()
+            try:
+                with self._transaction.apart():
+                    batch.fire(self._transaction, timers, self._event_of, self._rule_of)
+                    batch.keep(self._transaction)
+            except StoreError:
+                raise
+            except Exception as error:
+                if len(timers) == 1:
+                    return self._given_up(timers[0], place_of(error))
+                timers = timers[: len(timers) // 2]
+            else:
+                return batch
+
+    def _given_up(self, timer: Timer, detail: str) -> Batch:
+        batch = self._new_batch()
+        batch.give_up(self._transaction, timer, detail)
+        batch.keep(self._transaction)
+        return batch
 
     def _event_of(self, timer: Timer) -> Undecided | None:
         kept, window = timer.event, timer.window

@@ -44,7 +44,8 @@ def in_words(span: timedelta) -> str:
 def _held_back(names: Names) -> str:
     """Say how many messages `once` held back before this one."""
     number = names.get("held_back", 0)
-    return f"\n\n{number} more like this were held back since the last message." if number else ""
+    were = "was" if number == 1 else "were"
+    return f"\n\n{number} more like this {were} held back since the last message." if number else ""
 
 
 def _late(names: Names) -> str:

@@ -26,7 +26,7 @@ EXAMPLES: Final[Mapping[str, str]] = {
     "suppressed_by": "{rule: class-cancelled, same: session.id, within: 2h}",
     "hours": '{during: "08:00-21:00", otherwise: hold}',
     "wait": "{for: 10m, unless: Guest.Membership.Reinstate, per: membership.id}",
-    "digest": "{every: 15m}",
+    "digest": '{every: 15m} or {at: "18:00"}',
     "absent": "{event: Invoice.Closed, for: 2h, per: center.id}",
     "escalate": "[{after: 15m, notify: [regional]}]",
 }
@@ -156,7 +156,8 @@ def _text(value: object) -> str:
 
 
 def _as_wait(value: object) -> str:
-    return f"{{for: {_text(value)}}}" if _text(value) else ""
+    is_for = _DURATION.fullmatch(_text(value)) or _AFTER.fullmatch(_text(value))
+    return f"{{for: {_text(value)}}}" if is_for else ""
 
 
 def _as_digest(value: object) -> str:
@@ -168,7 +169,11 @@ def _as_digest(value: object) -> str:
 def _as_hours(value: object) -> str:
     if _text(value).casefold() == OPENING_HOURS:
         return f"{{during: {OPENING_HOURS}}}"
-    return f'{{during: "{_text(value)}"}}' if _text(value)[:1].isdigit() else ""
+    try:
+        read_spans(_text(value), _HOURS)
+    except HoursError:
+        return ""
+    return f'{{during: "{_text(value)}"}}'
 
 
 def _as_threshold(value: object) -> str:

@@ -7,13 +7,15 @@ serve SQLite and PostgreSQL; `now` is always an argument.  Nothing here commits.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zennotify.core.model import DeliveryState
+from zennotify.errors import StoreError
 from zennotify.store import statements as sql
 from zennotify.store.acknowledging import Acknowledging
 from zennotify.store.delivering import Delivering
@@ -50,6 +52,20 @@ _OPEN = (DeliveryState.PENDING.value, DeliveryState.SENDING.value)
 
 class Transaction(Delivering, Remembering, Acknowledging, Signing, Silencing, Erasing):
     """The statements, on one connection that is inside a transaction."""
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Undo only what was done in here when it raises, unless the store itself is to blame (StoreError)."""
+        savepoint = self._connection.begin_nested()
+        try:
+            with translated_errors():
+                yield
+        except StoreError:  # the whole transaction is rolled back
+            raise
+        except Exception:
+            savepoint.rollback()
+            raise
+        savepoint.commit()
 
     # --- events -------------------------------------------------------------------------------------------
 
