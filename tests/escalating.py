@@ -56,6 +56,7 @@ class Escalation(World):
         shapes = {way.name: (way.channel.form, way.channel.room) for way in self._ways}
         self.decider = Decider(
             self.store.writer,
+            self.clock,
             Metrics(),
             reading=Reading(Zone.CENTER, {}),
             wake=self._wake,

@@ -103,6 +103,7 @@ class Process:
 
         self.decider = Decider(
             writer,
+            clock,
             metrics,
             reading=reading,
             wake=lambda _channels: None,

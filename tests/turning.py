@@ -73,7 +73,8 @@ class Decided:
             _reopen,
             self._rule_of,
         )
-        turn.decide([_reopen(kept) for kept in transaction.undecided(100)])
+        kept = transaction.undecided(100)
+        turn.decide([_reopen(one) for one in kept], max([START, *(one.received_at for one in kept)]))
         if now is not None:
             turn.fire(now)
 

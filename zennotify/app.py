@@ -135,6 +135,7 @@ class App:
 
         self.decider = Decider(
             store.writer,
+            clock,
             self.metrics,
             reading=meant,
             wake=wake,

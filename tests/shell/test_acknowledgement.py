@@ -18,6 +18,8 @@ from zennotify.core.model import Names
 from zennotify.core.notify import Directory, GuestChannel
 from zennotify.core.rule import RuleSet
 from zennotify.errors import LinkError, LinkExpired
+from zennotify.store.number import delivery_number
+from zennotify.store.transaction import Transaction
 
 HOUR = 60 * MINUTE
 
@@ -59,6 +61,33 @@ async def test_steps_come_after_a_restart_and_what_was_due_meanwhile_comes_at_on
     await world.start_anew()
     await world.fire()
     assert world.told() == {"desk": 1, "lead": 2, "owner": 1}
+
+
+async def test_what_was_cancelled_before_anybody_was_told_is_not_escalated(world: Escalation) -> None:
+    await world.happens()
+    told = world.to("desk")
+    await world.store.writer.call(_unsent, told.id)
+    await world.store.writer.call(Transaction.cancel, told.id)
+    await world.later(HOUR)
+    assert world.to("desk").reason == "cancelled by hand"
+    assert world.told() == {"desk": 1, "lead": 0, "owner": 0}
+    assert world.store.reader.timers() == []
+
+
+async def test_what_could_not_be_sent_is_escalated(world: Escalation) -> None:
+    """Whoever should have heard of it has not, so the next one has to."""
+    await world.happens()
+    await world.store.writer.call(_unsent, world.to("desk").id, "dead")
+    await world.later(10 * MINUTE)
+    assert world.told() == {"desk": 1, "lead": 1, "owner": 0}
+
+
+def _unsent(transaction: Transaction, delivery: str, state: str = "pending") -> None:
+    number = delivery_number(delivery)
+    # Far off, so that it is not sent meanwhile.
+    transaction._connection.exec_driver_sql(
+        f"UPDATE deliveries SET state = '{state}', due = due * 2 WHERE seq = {number}"
+    )
 
 
 async def test_the_owners_hear_of_a_step_that_tells_nobody(tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ class Whole:
         )
         self.decider = Decider(
             writer,
+            clock,
             metrics,
             reading=Reading(Zone.CENTER),
             wake=self._wake,

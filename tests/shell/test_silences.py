@@ -85,6 +85,7 @@ class Running:
         self.silences = Silences(writer, self.clock)
         self.decider = Decider(
             writer,
+            self.clock,
             Metrics(),
             reading=reading(self.config),
             wake=lambda _channels: None,

@@ -67,6 +67,16 @@ async def test_a_clock_that_was_set_back_while_nothing_ran_is_noticed_at_the_sta
     assert world.owed() == [fired("frozen", 10 * MINUTE - 2 * HOUR)]
 
 
+async def test_an_event_that_came_by_a_clock_that_was_ahead_lets_nothing_fire_early(make: Make) -> None:
+    world = make(replace(FROZEN, wait=a_wait(10 * HOUR)))
+    await world.post("Frozen")
+    await world.accept("Cancelled", "b", stamped=START + DAY)
+    await world.settle()
+    assert world.owed() == []
+    await world.pass_time(11 * HOUR)
+    assert world.owed() == [fired("frozen", 10 * HOUR)]
+
+
 async def test_a_window_that_was_open_for_long_does_not_count_anew(make: Make) -> None:
     world = make(replace(FROZEN, wait=a_wait(4 * HOUR)))
     await world.post("Frozen")

@@ -254,9 +254,8 @@ def _wait(
         is_late=message.is_late,
     )
     windows.put(key, replace(window, rule_set=scene.rules.hash))
-    unless_text = (
-        " unless " + ", ".join(kind for one in wait.unless for kind in one.events) if wait.unless else ""
-    )
+    opposites = [one.text or ", ".join(one.events) for one in wait.unless]
+    unless_text = f" unless {', '.join(opposites)}" if opposites else ""
     detail = joined(message.detail, f"until {due.isoformat()}{unless_text}")
     return Decision(rule=rule.id, reason=Reason.WAITING, detail=detail)
 

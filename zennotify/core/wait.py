@@ -8,7 +8,7 @@ the latest opposite that came: what it withdraws may arrive after it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Final
@@ -34,6 +34,8 @@ class Opposite:
     #: Event types, in lower case; `*` is a glob.
     events: tuple[str, ...]
     match: tuple[Clause, ...] = ()
+    #: The types as they are written, for who reads about it.
+    text: str = field(default="", compare=False)
 
     def listens_to(self, event_type: str) -> bool:
         """Return whether it may be an event of a type, given in lower case."""

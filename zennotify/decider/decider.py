@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from zennotify import log
+from zennotify.clock import Clock
 from zennotify.core.model import Reason
 from zennotify.core.rule import Rule, RuleSet
 from zennotify.core.scene import Decision
@@ -96,9 +97,10 @@ class _Answer(NamedTuple):
 class Decider:
     """Brings events, rules and windows together."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it asks and tells is other parts of the daemon
         self,
         writer: Writer,
+        clock: Clock,
         metrics: Metrics,
         *,
         reading: Reading,
@@ -109,6 +111,7 @@ class Decider:
         silences: Callable[[], Sequence[Silence]] = tuple,
     ) -> None:
         self._writer = writer
+        self._clock = clock
         self._metrics = metrics
         self._reading = reading
         #: Called in the writer's thread with the channels that have new deliveries.
@@ -252,7 +255,7 @@ class Decider:
             self._carrying = rules
             self._gone.clear()
         turn = Turn(transaction, partial(self._new_batch, rules), self._reopen, self._rule_of)
-        left = turn.decide([events[place] for place in sorted(events)])
+        left = turn.decide([events[place] for place in sorted(events)], self._clock.now())
         now = max((item.now for item in items if isinstance(item, _Fire)), default=None)
         if now is not None and not left:
             turn.fire(now)

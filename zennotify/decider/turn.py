@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from zennotify.core.rule import Rule, RuleSet
-from zennotify.core.window import Window, WindowKey
+from zennotify.core.window import Stage, Window, WindowKey
 from zennotify.decider.batch import LONGEST_WORK, Batch
 from zennotify.errors import StoreError, place_of
 from zennotify.store.rows import KeptEvent, Timer, Undecided
@@ -40,18 +40,21 @@ class Turn:
         self.batches: list[Batch] = []
         self.has_fired = False
 
-    def decide(self, events: Sequence[Undecided]) -> Sequence[Undecided]:
-        """Decide events, and what is due before them; return those that are left, because it took long."""
+    def decide(self, events: Sequence[Undecided], now: datetime) -> Sequence[Undecided]:
+        """Decide events, and what is due before them; return those that are left, because it took long.
+
+        What arrived after `now`, by a clock that was ahead, lets nothing fire before its time.
+        """
         while events and not self._took_long():
             due = self._transaction.next_timer()
             ready = events
             if due is not None:
-                ready = list(takewhile(lambda one, due=due: one.event.received_at < due, events))  # type: ignore[misc]
+                ready = list(takewhile(lambda one, due=due: min(one.event.received_at, now) < due, events))  # type: ignore[misc]
             if ready:
                 done = self._decide(ready)
                 events = [one for one in events if one.place not in done]
             else:
-                self._fire(events[0].event.received_at)
+                self._fire(min(events[0].event.received_at, now))
         return events
 
     def fire(self, now: datetime) -> None:
@@ -112,6 +115,8 @@ class Turn:
 
     def _event_of(self, timer: Timer) -> Undecided | None:
         kept, window = timer.event, timer.window
+        if timer.key.stage == Stage.ESCALATE and self._transaction.is_called_off(timer.key.rule, window):
+            return None  # nobody was told, so nobody could take it
         if kept is None and window.event is not None:
             kept = self._transaction.events_at([window.event]).get(window.event)
         if kept is None and window.number is not None:  # the last one has been erased

@@ -224,7 +224,7 @@ class TimeKeys:
         where = self._remarks.place(("wait", "per"))
         asked.keys = [(where, path, "it withdraws nothing") for path in per]
         self._asked.others.append(asked)
-        return Opposite(events=asked.heard, match=clauses)
+        return Opposite(events=asked.heard, match=clauses, text=", ".join(entry.event))
 
     def _moment(self, entry: For) -> Path | None:
         """Return the path of the moment that a wait counts from."""

@@ -13,9 +13,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, case, delete, select, update
 
 from zennotify.core.escalation import TAKEN
-from zennotify.core.model import DeliveryState
+from zennotify.core.model import DeliveryState, Reason
 from zennotify.core.pause import Cause, Pause
 from zennotify.core.verdict import Standing, Verdict
+from zennotify.core.window import Window
 from zennotify.store import delivery_statements as sql
 from zennotify.store.number import delivery_id, delivery_number
 from zennotify.store.remembering import kept_event
@@ -42,6 +43,9 @@ from zennotify.store.statements import EVENTS
 _MICROSECONDS = 1_000_000
 #: A delivery that is new: it has not been tried, and nothing of it may have arrived.
 _UNTRIED: Final = (0, 0)
+_CANCELLED_BY_HAND: Final = "cancelled by hand"
+#: Why a message is cancelled that nobody is told in another way.
+_CALLED_OFF: Final = frozenset({Reason.STALE.value, _CANCELLED_BY_HAND, "erased"})
 
 
 class Delivering:
@@ -322,7 +326,26 @@ class Delivering:
         return self._change(
             delivery,
             (DeliveryState.PENDING, DeliveryState.DEAD),
-            {"state": DeliveryState.CANCELLED.value, "reason": "cancelled by hand"},
+            {"state": DeliveryState.CANCELLED.value, "reason": _CANCELLED_BY_HAND},
+        )
+
+    def is_called_off(self, rule: str, window: Window) -> bool:
+        """Return whether what a window escalates was cancelled before anybody was told.
+
+        What went to a fallback, or into a digest of late messages, is told there.
+        """
+        about = (
+            deliveries.c.event == window.event
+            if window.number is None
+            else deliveries.c.gathered == window.number
+        )
+        rows = self._connection.execute(
+            select(deliveries.c.state, deliveries.c.reason).where(
+                about, deliveries.c.rule == rule, deliveries.c.step == 0
+            )
+        ).all()
+        return bool(rows) and all(
+            row.state == DeliveryState.CANCELLED.value and row.reason in _CALLED_OFF for row in rows
         )
 
     def _change(self, delivery: str, states: Sequence[DeliveryState], values: dict[str, Any]) -> bool:
