@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,9 @@ def postgres_server() -> Iterator[str]:
                 break
         else:
             pytest.fail("PostgreSQL did not start")
+        # What it says is read on: a full pipe would stop it in the middle of a statement.
+        reading = threading.Thread(target=deque, args=(server.stderr, 0), daemon=True)
+        reading.start()
         yield f"host={folder}&user=tests"
     finally:
         server.terminate()

@@ -11,12 +11,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
 from tests.fakes import START, FakeClock, let_loop_work, make_rule
 from zennotify.core.absent import Absent
-from zennotify.core.model import Event, Form, Room, Zone
+from zennotify.core.digest import Digest
+from zennotify.core.during import During
+from zennotify.core.escalation import Step
+from zennotify.core.hours import OpeningHours, read_ranges
+from zennotify.core.model import Event, Form, Names, Room, Zone
 from zennotify.core.notify import Directory
 from zennotify.core.path import Path as FieldPath
 from zennotify.core.path import parse_path
@@ -366,3 +371,32 @@ class Timeline:
 
 def _nothing(_transaction: Transaction) -> None:
     """Wait for the writer's next commit."""
+
+
+# --- rules and what they lead to ------------------------------------------------------------------------------
+
+Make = Callable[..., Timeline]
+
+
+def during(ranges: str) -> During:
+    return During(text=ranges, hours=OpeningHours(week=(read_ranges(ranges),) * 7))
+
+
+def in_zone(name: str) -> Directory:
+    zone = ZoneInfo(name)
+
+    def local(_names: Names | None, moment: datetime) -> datetime:
+        return moment.astimezone(zone)
+
+    return Directory(local=local)
+
+
+def fired(name: str, moment: timedelta, about: str = "k", **more: Any) -> Owed:
+    """What a timer led to that was due at a moment after the start."""
+    return Owed(name, about, moment, moment, moment, **more)
+
+
+FROZEN = a_rule("frozen", "Frozen", wait=a_wait(10 * MINUTE, "Unfrozen"))
+SUMMARY = a_rule("summary", "Cancelled", digest=Digest(every=15 * MINUTE))
+CLOSED = a_rule("closed", "Closed", absent=an_absence(2 * HOUR))
+LOW = a_rule("low", "Low", escalate=(Step(30 * MINUTE, ("boss",)), Step(HOUR, ("owner", "boss"))))
