@@ -66,6 +66,7 @@ class _Ears:
         at = self._shop.clock.now().astimezone(PACIFIC)
         links = re.compile(re.escape(PUBLIC_URL) + r"/ack/\S+")
         self._shop.links += links.findall(message.body)
+        self._shop.refs += re.findall(r"Ref (\w{8})\Z", message.body)
         text = links.sub("<link>", re.sub(r"\n\nRef \w{8}$", "", message.body))
         told = Told(f"{at:%Y-%m-%d %H:%M:%S}".removesuffix(":00"), self._name, message.title, text)
         self._shop._told.append(told)
@@ -81,6 +82,8 @@ class Shop:
         self._told: list[Told] = []
         #: Where messages can be acknowledged, the oldest first.
         self.links: list[str] = []
+        #: The short ids of the messages that were sent, in order.
+        self.refs: list[str] = []
         self._socket = folder / "web.sock"
         self._posted = 0
         self._tasks: list[asyncio.Task[None]] = []

@@ -234,27 +234,20 @@ class Rulebook:
         self._metrics.reload_success.set(1)
         self._metrics.rules.set(len(compiled.rules.rules))
         logger.info("rules=%d set=%s in force", len(compiled.rules.rules), sources.hash[:SHORT_ID])
-        return *compiled.warnings, *await asyncio.to_thread(self._left_behind, compiled.rules)
+        left_behind = await asyncio.to_thread(self._left_behind, compiled.rules)
+        for problem in left_behind:  # nobody may be there who asked for it, as at a start
+            logger.warning("%s", problem.message)
+        return *compiled.warnings, *left_behind
 
     def _left_behind(self, rules: RuleSet) -> list[Problem]:
-        """Say which rules are gone, though what they remember has still to be told."""
+        """Say which rules are gone or switched off, though what they remember has still to be told."""
         try:
             counts = self._reader.count_timers()
         except StoreUnavailable:  # the rules are in force all the same
             return []
-        return [
-            Problem(
-                str(self._surroundings.rules),
-                0,
-                0,
-                f"there is no rule `{rule}` any more, but {count} of its windows wait{'s' * (count == 1)}: what they "
-                f"lead to is told by the rule as it was; where it has a new id, write `renamed_from: {rule}` there"
-                f"{did_you_mean(rule, rules.by_id)}",
-                warning=True,
-            )
-            for rule, count in sorted(counts.items())
-            if rule not in rules.by_id and rule not in rules.renamed
-        ]
+        said = [_of_windows(rule, count, rules) for rule, count in sorted(counts.items())]
+        where = str(self._surroundings.rules)
+        return [Problem(where, 0, 0, sentence, warning=True) for sentence in said if sentence]
 
     def _refuse(self, error: ConfigError) -> None:
         self._metrics.reload_success.set(0)
@@ -377,6 +370,25 @@ def _can_be_gathered(rule: Rule, claimed: Claimed) -> bool:
     """Return whether a delivery is the message about one event itself, and nobody wants it sent at once."""
     is_of_event = claimed.event is not None and rule.absent is None
     return is_of_event and claimed.step == 0 and not claimed.is_by_hand
+
+
+def _of_windows(rule_id: str, count: int, rules: RuleSet) -> str:
+    """Return what there is to say of the windows of a rule that are open, or nothing."""
+    open_ones = f"{count} windows of it are" if count > 1 else "a window of it is"
+    rule = rules.by_id.get(rule_id)
+    if rule is not None:
+        is_left = not rule.enabled and rule.absent is None
+        return (
+            f"the rule `{rule_id}` is switched off, but {open_ones} open: nothing is told of them"
+            if is_left
+            else ""
+        )
+    if rule_id in rules.renamed:
+        return ""
+    return (
+        f"there is no rule `{rule_id}` any more, but {open_ones} open: the rule as it was goes on with what waits; "
+        f"where it has a new id, write `renamed_from: {rule_id}` there{did_you_mean(rule_id, rules.by_id)}"
+    )
 
 
 def _said(rule: Rule, claimed: Claimed) -> dict[str, Any]:

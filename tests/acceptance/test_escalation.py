@@ -115,7 +115,7 @@ def test_while_nobody_takes_it_each_step_comes_in_turn_also_over_a_crash(world: 
     assert world.daemon.stop() == 0
     assert world.told() == {"desk": 1, "lead": 2, "owner": 1}
     owed = [one for one in world.daemon.json("deliveries") if one["rule"] == "no-show"]
-    first, second, *third = sorted(owed, key=lambda one: one["due"])
+    first, second, *third = sorted(owed, key=lambda one: one["step"])
     assert (first["channel"], second["channel"]) == ("desk", "lead")
     assert {one["channel"] for one in third} == {"lead", "owner"}
 
@@ -129,7 +129,9 @@ def test_a_look_at_the_link_takes_nothing_and_its_button_takes_it(world: World) 
     status, page = ask(link, "Ann <b>Lee</b>")
     assert status == 200
     assert "Taken by Ann &lt;b&gt;Lee&lt;/b&gt;, " in page
-    assert re.fullmatch(r"Taken by Ann .*Lee.*, \d\d:\d\d: the message with Ref \w{8}\.", texts(world.sinks["desk"], 2)[1])
+    assert re.fullmatch(
+        r"Taken by Ann .*Lee.*, \d\d:\d\d: message \w{8}\.", texts(world.sinks["desk"], 2)[1]
+    )
     assert texts(world.sinks["lead"], 2)[1].startswith("Taken by Ann")
     status, page = ask(link, "Bob")
     assert (status, "Somebody was faster" in page, "Bob" in page) == (200, True, False)

@@ -318,7 +318,7 @@ async def test_a_low_rating_that_somebody_takes_is_not_escalated_and_who_was_tol
             "2026-03-02 10:12",
             "manager-mail",
             "A guest gave a low rating",
-            f"Taken by Ann, 10:12 AM: the message with Ref {at.refs[0]}.",
+            f"Taken by Ann, 10:12 AM: message {at.refs[0]}.",
         ),
     ]
 

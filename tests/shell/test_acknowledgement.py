@@ -127,7 +127,7 @@ async def test_whoever_takes_it_ends_the_escalation_and_the_others_hear_of_it(wo
     for channel in ("desk", "lead"):
         told = world.to(channel)
         assert (told.title, told.step, told.state) == ("A guest did not come", 100, "delivered")
-        about = f"Taken by Ann Lee, 1:10 PM: the message with Ref {first[channel]}."
+        about = f"Taken by Ann Lee, 1:10 PM: message {first[channel]}."
         assert told.message == f"{about}\n\nRef {told.id[:8]}"
     await world.later(100 * HOUR)
     assert world.told() == {"desk": 2, "lead": 2, "owner": 0}

@@ -17,7 +17,7 @@ def taken_notice(
     form: Form, *, title: str, by: str, time: str, about: str, short_id: str, room: Room = _ANY_ROOM
 ) -> Message:
     """Write the message that says who took it, and at what time; `about` is the short id of what was taken."""
-    text = f"Taken by {by}, {time}: the message with Ref {about}."
+    text = f"Taken by {by}, {time}: message {about}."
     return notice(form, title=title, text=text, short_id=short_id, room=room)
 
 
