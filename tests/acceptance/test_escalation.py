@@ -129,9 +129,7 @@ def test_a_look_at_the_link_takes_nothing_and_its_button_takes_it(world: World) 
     status, page = ask(link, "Ann <b>Lee</b>")
     assert status == 200
     assert "Taken by Ann &lt;b&gt;Lee&lt;/b&gt;, " in page
-    assert re.fullmatch(
-        r"Taken by Ann .*Lee.*, \d\d:\d\d: message \w{8}\.", texts(world.sinks["desk"], 2)[1]
-    )
+    assert re.fullmatch(r"Taken by Ann .*Lee.*, \d\d:\d\d: message \w{8}\.", texts(world.sinks["desk"], 2)[1])
     assert texts(world.sinks["lead"], 2)[1].startswith("Taken by Ann")
     status, page = ask(link, "Bob")
     assert (status, "Somebody was faster" in page, "Bob" in page) == (200, True, False)
