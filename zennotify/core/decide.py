@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Final, NamedTuple
 
 from zennotify.core.absent import Absent, hear
@@ -122,16 +121,16 @@ def _count(item: Passed, scene: Scene) -> _Counted:
     if rule.threshold is not None:
         counted = _towards(rule.threshold, item.keys.get(Stage.THRESHOLD), scene)
     if counted.is_enough and scene.rules.marks:
-        leave_marks(rule, item.keys, scene, scene.at)
+        _leave_marks(item, scene)
     return counted
 
 
-def leave_marks(rule: Rule, keys: dict[str, WindowKey], scene: Scene, at: datetime) -> None:
-    """Remember that a rule has fired at `at`, for those that it suppresses."""
-    for mark in scene.rules.marks.get(rule.id, ()):
-        key = keys.get(mark.stage)
+def _leave_marks(item: Passed, scene: Scene) -> None:
+    """Remember that a rule has fired, for those that it suppresses."""
+    for mark in scene.rules.marks.get(item.rule.id, ()):
+        key = item.keys.get(mark.stage)
         if key is not None:
-            scene.windows.put(key, fire(mark, scene.windows.get(key), at, scene.now))
+            scene.windows.put(key, fire(mark, scene.windows.get(key), scene.at, scene.now))
 
 
 def _towards(threshold: Threshold, key: WindowKey | None, scene: Scene) -> _Counted:

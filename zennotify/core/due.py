@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from zennotify.core import absent, digest, escalation
-from zennotify.core.decide import leave_marks, muted, within_hours
+from zennotify.core.decide import muted, within_hours
 from zennotify.core.model import Reason
 from zennotify.core.notify import Address, Told, addresses
 from zennotify.core.outgoing import Outgoing, elsewhere, owe, pass_on, send
@@ -75,8 +75,6 @@ def _miss(key: WindowKey, window: Window, rule: Rule, scene: Scene) -> Fired:
         decision = Decision(rule=rule.id, reason=Reason.DISABLED, detail="it awaits nothing any more")
         return Fired(decision, window.event, is_new=True)
     scene.windows.put(key, absent.told(window))
-    if rule.enabled:
-        leave_marks(rule, window_keys(rule, scene.names, scene.rules), scene, scene.now)
     message = Outgoing(rule=rule, notify=rule.notify, meant=scene.now)
     return Fired(_speak(message, scene), window.event, is_new=True)
 
